@@ -1,0 +1,1 @@
+"""One module per noun; importing this package declares every built-in verb."""

@@ -1,0 +1,32 @@
+"""The in-process event bus: rooms tell what happened, others listen, neither knows the other.
+
+Topics are dotted words (`vm.status`, `storage.domain`, `libvirt.lifecycle`). Listeners are plain functions and must
+not block; one that raises is logged and does not stop the others.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from twisted.logger import Logger
+
+Listener = Callable[..., None]
+
+
+class EventBus:
+    log = Logger()
+
+    def __init__(self) -> None:
+        self._listeners: defaultdict[str, list[Listener]] = defaultdict(list)
+
+    def listen(self, topic: str, listener: Listener) -> Callable[[], None]:
+        """Calls `listener(**fields)` for every event of `topic`; the answer ends it."""
+        self._listeners[topic].append(listener)
+        return lambda: self._listeners[topic].remove(listener)
+
+    def tell(self, topic: str, **fields: Any) -> None:
+        for listener in tuple(self._listeners.get(topic, ())):
+            try:
+                listener(**fields)
+            except Exception:
+                self.log.failure("listener of {topic} failed", topic=topic)

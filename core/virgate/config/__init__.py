@@ -3,7 +3,7 @@
     @section("hooks")
     class HookSettings:
         "Drop-in scripts."
-        timeout: float = option(60.0, "Seconds after which a script and its children are killed; 0 waits forever.", ge(0))
+        timeout: float = option(60.0, "Seconds after which a script is killed; 0 waits forever.", ge(0))
 
 The loader (`loading.py`) fills the sections from a TOML file, `conf.d/*.toml` beside it and `--set section.key=value`,
 and keeps where each value came from. Read them once: `settings[HookSettings].timeout`.

@@ -11,12 +11,15 @@ _sections: dict[str, type] = {}
 
 
 def option(default: Any, sentence: str, *validators: Callable[[Any, Any, Any], Any], secret: bool = False) -> Any:
-    """One key. The annotation is its type; lists and dicts may be given as defaults and are copied.
+    """One key. The annotation is its type; a callable default is called, a list or dict is copied, for each reading.
 
     Validators are attrs validators (`ge`, `in_`, `matches_re`, ...). `secret` keeps the value out of every dump.
     """
-    factory = attrs.Factory(lambda: type(default)(default)) if isinstance(default, list | dict) else default
-    return attrs.field(default=factory, validator=list(validators), metadata={"sentence": sentence, "secret": secret})
+    if isinstance(default, list | dict):
+        made = attrs.Factory(lambda: type(default)(default))
+    else:
+        made = attrs.Factory(default) if callable(default) else default
+    return attrs.field(default=made, validator=list(validators), metadata={"sentence": sentence, "secret": secret})
 
 
 @dataclass_transform(field_specifiers=(option,), frozen_default=True)

@@ -7,7 +7,6 @@ first exception and knows no coroutine.
 
 import inspect
 from collections.abc import Callable, Coroutine, Iterator
-from types import ModuleType
 from typing import Any
 
 import pluggy
@@ -23,22 +22,24 @@ class Hooks:
 
     log = Logger()
 
-    def __init__(self, *specifications: ModuleType) -> None:
+    def __init__(self, *specifications: Any) -> None:
         self.manager = pluggy.PluginManager("virgate")
+        self.specifications: list[Any] = []
         self.points: dict[str, Point] = {}
         self._calls: dict[str, Call] = {}
         for module in specifications:
             self.declare(module)
 
-    def declare(self, specification: object) -> None:
+    def declare(self, specification: Any) -> None:
         """Adds the hook points of a module or object (a plugin may bring points of its own)."""
         self.manager.add_hookspecs(specification)
+        self.specifications.append(specification)
         for name in dir(specification):
             if isinstance(found := getattr(getattr(specification, name), "point", None), Point):
                 self.points[name] = found
 
     def register(self, plugin: object, name: str) -> None:
-        """Adds a plugin; a hook of an unknown name or signature raises `pluggy.PluginValidationError` and adds nothing."""
+        """Adds a plugin; an unknown hook or argument raises `pluggy.PluginValidationError` and adds nothing."""
         self.manager.register(plugin, name)
         try:
             self.manager.check_pending()

@@ -125,9 +125,12 @@ def planned(name: str, *, xmlrpc: str, family: Family = Family.HOST, summary: st
 
 
 def _add(made: Verb) -> None:
-    if made.xmlrpc in _declared and _declared[made.xmlrpc].built:
+    """A built verb replaces a planned one, whichever is imported first; two of a kind are a mistake."""
+    known = _declared.get(made.xmlrpc)
+    if known is not None and known.built == made.built:
         raise ValueError(f"verb {made.xmlrpc} is declared twice")
-    _declared[made.xmlrpc] = made
+    if known is None or made.built:
+        _declared[made.xmlrpc] = made
 
 
 def _parameters(function: Callable[..., Any]) -> tuple[tuple[Parameter, ...], str | None]:

@@ -1,0 +1,92 @@
+"""What can go wrong with machines, in the codes of the old API (spec xmlrpc-host-vm 1.9)."""
+
+from typing import ClassVar
+
+from virgate.errors import VirgateError, error
+
+
+class MachineError(VirgateError):
+    """Base of this room's errors."""
+
+
+@error
+class NoSuchMachine(MachineError):
+    """No machine of this id is listed, or it has no running guest the verb could act on."""
+
+    code: ClassVar[int] = 1
+    text: ClassVar[str] = "Virtual machine does not exist"
+    vm: str
+
+
+@error
+class MachineExists(MachineError):
+    """`create` named a machine that is still listed; a machine that is Down must be destroyed first."""
+
+    code: ClassVar[int] = 4
+    text: ClassVar[str] = "Virtual machine already exists"
+    vm: str
+
+
+@error
+class NoWayDown(MachineExists):
+    """Neither guest agent nor ACPI nor force is there to end the guest. Old clients know it by the code of `exist`."""
+
+    text: ClassVar[str] = "VM without ACPI or active oVirt guest agent. Try Forced Shutdown."
+
+
+@error
+class WrongState(MachineError):
+    """The machine is busy with something that the verb would break."""
+
+    code: ClassVar[int] = 16
+    text: ClassVar[str] = "Unexpected exception: machine is in state {self.status}"
+    vm: str
+    status: str
+
+
+@error
+class CannotDestroy(MachineError):
+    """The hypervisor kept the guest; the machine stays listed."""
+
+    code: ClassVar[int] = 42
+    text: ClassVar[str] = "Virtual machine destroy error: {self.detail}"
+    vm: str
+    detail: str
+
+
+@error
+class CannotReset(MachineError):
+    """The hypervisor refused the reset."""
+
+    code: ClassVar[int] = 90
+    text: ClassVar[str] = "Failed to reset VM: {self.detail}"
+    vm: str
+    detail: str
+
+
+@error
+class StatsHookFailed(MachineError):
+    """A hook before `getVmStats` forbade the answer (spec hooks 2.5)."""
+
+    code: ClassVar[int] = 78
+    text: ClassVar[str] = "Hook error: {self.detail}"
+    detail: str
+
+
+@error
+class Abandoned(MachineError):
+    """Somebody destroyed the machine while it was starting."""
+
+    code: ClassVar[int] = 1
+    text: ClassVar[str] = "VM destroyed during the startup"
+    vm: str
+
+
+@error
+class LostAtStart(MachineError):
+    """The guest ended before its start was complete; `detail` is the hypervisor's word for how."""
+
+    code: ClassVar[int] = 16
+    text: ClassVar[str] = "failed to start libvirt vm"
+    vm: str
+    detail: str

@@ -1,0 +1,92 @@
+"""Domain trees: found, laid out, looked at; and the machines kept in a domain's `master/vms`."""
+
+import fnmatch
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from virgate.node.storage.operations.files import Owner, dress, read_file, write_file
+from virgate.node.storage.operations.folders import make_folders
+
+
+def find_domains(mount: str) -> list[tuple[str, bytes | None]]:
+    """The folders of a mount that look like a domain, sorted, each with its metadata (None: not readable)."""
+    found: list[tuple[str, bytes | None]] = []
+    with suppress(FileNotFoundError, NotADirectoryError):
+        for path in sorted(Path(mount).iterdir()):
+            if path.name != "master" and fnmatch.fnmatchcase(path.name, "*-*-*-*-*") and (path / "dom_md").is_dir():
+                try:
+                    found.append((path.name, read_file(str(path / "dom_md" / "metadata"))))
+                except OSError:
+                    found.append((path.name, None))
+    return found
+
+
+def anything_there(mount: str) -> bool:
+    """Whether some folder directly under the mount holds a `dom_md`, whatever its name."""
+    return any((path / "dom_md").exists() for path in Path(mount).iterdir())
+
+
+def lay_out_domain(
+    root: str, folders: Sequence[str], files: Sequence[tuple[str, int]], metadata: bytes, owner: Owner = None
+) -> None:
+    """Makes a domain's tree; its metadata come last. A failure leaves nothing behind."""
+    base = Path(root)
+    try:
+        make_folders([root, *(str(base / name) for name in folders)], 0o755, owner)
+        for name, size in files:
+            with (base / name).open("xb") as file:
+                dress(file.fileno(), 0o660, owner)
+                os.ftruncate(file.fileno(), size)
+        write_file(str(base / "dom_md" / "metadata"), metadata, 0o644, owner)
+    except BaseException:
+        shutil.rmtree(root, ignore_errors=True)
+        raise
+
+
+def check_domain(root: str) -> dict[str, Any]:
+    """One look at a domain's health: seconds for a direct read of its metadata, the metadata, and its space."""
+    space = os.statvfs(root)
+    started = time.monotonic()
+    metadata = read_file(str(Path(root) / "dom_md" / "metadata"))
+    return {
+        "delay": time.monotonic() - started,
+        "metadata": metadata,
+        "total": space.f_frsize * space.f_blocks,
+        "free": space.f_frsize * space.f_bavail,
+    }
+
+
+def store_machine(folder: str, machine: str, ovf: bytes, owner: Owner = None) -> None:
+    """Keeps a machine's OVF as the only file of its folder, replacing what was there."""
+    place = Path(folder) / machine
+    make_folders([str(place)], 0o755, owner)
+    for other in place.iterdir():
+        if other.name != f"{machine}.ovf" and not other.is_dir():
+            other.unlink()
+    write_file(str(place / f"{machine}.ovf"), ovf, 0o644, owner)
+
+
+def load_machines(folder: str, machines: Sequence[str]) -> dict[str, bytes | None]:
+    """The OVF of each named machine that has a folder (all machines if none is named); None without an OVF in it."""
+    found: dict[str, bytes | None] = {}
+    for name in machines or sorted(place.name for place in Path(folder).iterdir() if place.is_dir()):
+        place = Path(folder) / name
+        if place.is_dir():
+            ovf = place / f"{name}.ovf"
+            found[name] = ovf.read_bytes() if ovf.exists() else None
+    return found
+
+
+OPERATIONS: tuple[Callable[..., Any], ...] = (
+    find_domains,
+    anything_there,
+    lay_out_domain,
+    check_domain,
+    store_machine,
+    load_machines,
+)

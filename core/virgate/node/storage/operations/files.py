@@ -1,0 +1,136 @@
+"""Files: read past the page cache, replaced as a whole, links swapped in one step."""
+
+import errno
+import mmap
+import os
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+BLOCK = 4096
+
+Owner = Sequence[int] | None
+"""User and group id that new files get; None keeps those of the running process."""
+
+
+def read_file(path: str) -> bytes:
+    """The content past the page cache, for another host may have written it; cached where that is not supported."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_DIRECT)
+    except OSError as problem:
+        if problem.errno != errno.EINVAL:
+            raise
+        file = os.open(path, os.O_RDONLY)
+    try:
+        size = os.fstat(file).st_size
+        with mmap.mmap(-1, max(BLOCK, -(-size // BLOCK) * BLOCK)) as buffer:
+            return buffer[: os.preadv(file, [buffer], 0)]
+    finally:
+        os.close(file)
+
+
+def read_files(paths: Sequence[str]) -> list[bytes | None]:
+    """Each file's content, None for one that is not there."""
+    found: list[bytes | None] = []
+    for path in paths:
+        try:
+            found.append(read_file(path))
+        except FileNotFoundError:
+            found.append(None)
+    return found
+
+
+def write_file(path: str, data: bytes, mode: int = 0o644, owner: Owner = None) -> None:
+    """Replaces the file as a whole: readers see the old or the new content, also after a power cut."""
+    temporary = Path(f"{path}.new")
+    try:
+        try:
+            _write_new(temporary, data, mode, owner)
+        except OSError as problem:
+            if problem.errno != errno.ESTALE:
+                raise
+            _write_new(temporary, data, mode, owner)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_folder(Path(path).parent)
+
+
+def _write_new(path: Path, data: bytes, mode: int, owner: Owner) -> None:
+    with path.open("wb") as file:
+        dress(file.fileno(), mode, owner)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_files(files: Sequence[tuple[str, bytes]], mode: int = 0o644, owner: Owner = None) -> None:
+    """Replaces several files, each atomically, in the given order."""
+    for path, data in files:
+        write_file(path, data, mode, owner)
+
+
+def dress(file: int, mode: int, owner: Owner) -> None:
+    """Gives an open file its mode whatever the umask, and its owner."""
+    os.fchmod(file, mode)
+    if owner:
+        os.fchown(file, *owner)
+
+
+def sync_folder(path: Path) -> None:
+    """Makes the names in a folder lasting."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def remove_files(paths: Sequence[str]) -> None:
+    """Removes files and links in the given order; those that are gone already do not matter."""
+    for path in paths:
+        Path(path).unlink(missing_ok=True)
+
+
+def rename(source: str, target: str) -> None:
+    Path(source).rename(target)
+    sync_folder(Path(target).parent)
+
+
+def make_link(target: str, link: str) -> None:
+    """Lets `link` point to `target`, replacing another link atomically; folders on the way are made."""
+    folder = Path(link).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    if read_link(link) == target:
+        return
+    temporary = folder / str(uuid.uuid4())
+    temporary.symlink_to(target)
+    try:
+        temporary.replace(link)
+    except OSError:
+        temporary.unlink()
+        raise
+
+
+def read_link(link: str) -> str | None:
+    """Where a symbolic link points to; None if there is none."""
+    try:
+        return str(Path(link).readlink())
+    except OSError:
+        return None
+
+
+OPERATIONS: tuple[Callable[..., Any], ...] = (
+    read_file,
+    read_files,
+    write_file,
+    write_files,
+    remove_files,
+    rename,
+    make_link,
+    read_link,
+)

@@ -1,0 +1,138 @@
+"""Images and volumes of a file domain: a folder per image, a volume is data, `.meta` and perhaps `.lease`."""
+
+import fnmatch
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from virgate.node.storage.operations.files import Owner, dress, read_files, remove_files, sync_folder, write_file
+
+REMOVED = "_remove_me_"
+
+Found = tuple[bytes | None, int, int]
+"""Metadata of a volume (None if it has none), size of its data (-1 if it has none), bytes they occupy."""
+
+
+def survey_image(images: str, image: str) -> dict[str, Found]:
+    """Every volume in the image's folder. Raises FileNotFoundError without a folder."""
+    folder = Path(images) / image
+    names = {path.name.partition(".")[0] for path in folder.iterdir()}
+    return {name: _look(folder / name) for name in sorted(names) if fnmatch.fnmatchcase(name, "*-*-*-*-*")}
+
+
+def _look(path: Path) -> Found:
+    metadata = read_files([f"{path}.meta"])[0]
+    try:
+        seen = path.stat()
+    except FileNotFoundError:
+        return metadata, -1, 0
+    return metadata, seen.st_size, seen.st_blocks * 512
+
+
+def survey_images(images: str) -> dict[str, list[str]]:
+    """Every image folder with the names of the volumes that have metadata in it; images being deleted are left out."""
+    return {folder.name: _volumes(folder) for folder in _image_folders(images)}
+
+
+def _image_folders(images: str) -> Iterator[Path]:
+    for path in sorted(Path(images).iterdir()):
+        if fnmatch.fnmatchcase(path.name, "*-*-*-*-*") and not path.name.startswith(REMOVED) and path.is_dir():
+            yield path
+
+
+def _volumes(folder: Path) -> list[str]:
+    with suppress(FileNotFoundError):
+        return sorted(path.name[: -len(".meta")] for path in folder.iterdir() if path.name.endswith(".meta"))
+    return []
+
+
+def images_with(images: str, volume: str) -> list[str]:
+    """The images whose folder holds the volume: one for its own, more for a template in use."""
+    return [folder.name for folder in _image_folders(images) if os.path.lexists(folder / f"{volume}.meta")]
+
+
+def link_volume(source: str, target: str) -> None:
+    """Hard-links data, metadata and lease of a volume into another image's folder, replacing what is there."""
+    for ending in ("", ".lease", ".meta"):
+        temporary = Path(f"{target}{ending}.link")
+        temporary.unlink(missing_ok=True)
+        try:
+            temporary.hardlink_to(f"{source}{ending}")
+        except FileNotFoundError:
+            if ending != ".lease":
+                raise
+            continue
+        temporary.replace(f"{target}{ending}")
+        temporary.unlink(missing_ok=True)  # replacing one link to a file by another leaves both
+    sync_folder(Path(target).parent)
+
+
+def reserve_volume(path: str, owner: Owner = None) -> None:
+    """Makes the empty data file of a new volume; FileExistsError if there is one."""
+    with Path(path).open("xb") as file:
+        dress(file.fileno(), 0o660, owner)
+
+
+def commit_volume(path: str, metadata: bytes, lease: int | None = None, owner: Owner = None) -> None:
+    """Makes a volume whose data are written lasting: data, a lease file of this size, the metadata last."""
+    with Path(path).open("rb") as file:
+        os.fsync(file.fileno())
+    if lease is not None:
+        with Path(f"{path}.lease").open("wb") as file:
+            dress(file.fileno(), 0o660, owner)
+            os.ftruncate(file.fileno(), lease)
+    write_file(f"{path}.meta", metadata, 0o644, owner)
+
+
+def grow_volume(path: str, size: int) -> int:
+    """Raises a raw volume's size, never lowers it; answers the size it has."""
+    file = os.open(path, os.O_RDWR)
+    try:
+        current = os.fstat(file).st_size
+        if size > current:
+            os.ftruncate(file, size)
+            os.fsync(file)
+        return max(size, current)
+    finally:
+        os.close(file)
+
+
+def remove_volume(path: str) -> None:
+    """Removes a volume's files, the metadata last: a half removed volume is still known."""
+    remove_files([path, f"{path}.lease", f"{path}.meta.new", f"{path}.meta"])
+
+
+def delete_image(images: str, image: str) -> None:
+    """Takes the image out of sight in one step, then removes its files."""
+    hidden = Path(images) / (REMOVED + image)
+    with suppress(FileNotFoundError):
+        shutil.rmtree(hidden)
+    (Path(images) / image).rename(hidden)
+    sync_folder(Path(images))
+    shutil.rmtree(hidden)
+
+
+def remove_garbage(images: str) -> list[str]:
+    """Finishes deletions that were interrupted; answers the names that were found."""
+    found = [path for path in sorted(Path(images).iterdir()) if path.name.startswith(REMOVED)]
+    for path in found:
+        with suppress(FileNotFoundError):
+            shutil.rmtree(path)
+    return [path.name for path in found]
+
+
+OPERATIONS: tuple[Callable[..., Any], ...] = (
+    survey_image,
+    survey_images,
+    images_with,
+    link_volume,
+    reserve_volume,
+    commit_volume,
+    grow_volume,
+    remove_volume,
+    delete_image,
+    remove_garbage,
+)

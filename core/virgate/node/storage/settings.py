@@ -1,0 +1,21 @@
+"""The `[storage]` settings."""
+
+from attrs.validators import gt
+
+from virgate.config import option, section
+
+
+@section("storage")
+class StorageSettings:
+    """The storage repository: where domains appear and who owns what is written to them."""
+
+    repository: str = option("", "Folder of the repository tree; empty: data-center below daemon.state_dir.")
+    user: str = option(
+        "", "Owner of new files, name or number; empty: vdsm (36) where it exists, else the daemon's own."
+    )
+    group: str = option(
+        "", "Group of new files, name or number; empty: kvm (36) where it exists, else the daemon's own."
+    )
+    hypervisor_user: str = option("", "User that runs guests and must be able to read a folder; empty: not checked.")
+    monitor_interval: float = option(10.0, "Seconds between two checks of a domain.", gt(0))
+    lock_timeout: float = option(120.0, "Seconds a task waits for a domain or an image that others use.", gt(0))

@@ -33,7 +33,7 @@ class XmlDocument:
     @property
     def text(self) -> str:
         if self._tree is not None:
-            self._text = etree.tostring(self._tree, encoding="unicode")
+            self._text = etree.tostring(self._tree.getroottree(), encoding="unicode")
         return self._text
 
     @text.setter

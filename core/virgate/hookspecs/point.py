@@ -40,13 +40,20 @@ class Point:
     answers: Answers = Answers.NONE
     scripts: bool = False  # drop-in scripts in a folder of this name are run here
     changes: bool = False  # what the implementations leave in the document is used
+    event: bool = False  # fired by an event of the hypervisor: nobody waits for it, so its scripts may queue
 
 
 def point(
-    failure: Failure, *, answers: Answers = Answers.NONE, scripts: bool = False, changes: bool = False
+    failure: Failure,
+    *,
+    answers: Answers = Answers.NONE,
+    scripts: bool = False,
+    changes: bool = False,
+    event: bool = False,
 ) -> Callable[[F], F]:
     def declare(function: F) -> F:
-        function.point = Point(function.__name__, failure, answers, scripts, changes)  # type: ignore[attr-defined]
+        made = Point(function.__name__, failure, answers, scripts, changes, event)
+        function.point = made  # type: ignore[attr-defined]
         return _hookspec(function)
 
     return declare

@@ -26,6 +26,7 @@ class Api:
 
     def __init__(self, node: "Node") -> None:
         self._node = node
+        self.hooks = node.hooks
         self.verbs = verbs()
 
     async def call(self, found: Verb, arguments: Sequence[Any], caller: Caller) -> dict[str, Any]:

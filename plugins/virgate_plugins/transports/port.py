@@ -1,0 +1,132 @@
+"""The management port: listens, guards with TLS, tells wire protocols apart, closes in an orderly way."""
+
+from collections.abc import Sequence
+from ipaddress import ip_address
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+
+from virgate.api.dispatch import Api
+from virgate.config import Settings
+from virgate.hookspecs.transport import WireProtocol
+from virgate_plugins.transports.opening import Opening
+from virgate_plugins.transports.settings import XmlrpcSettings
+
+DRAIN = 5.0
+
+
+class ManagementPort:
+    """A `Transport`."""
+
+    log = Logger()
+
+    def __init__(self, api: Api, settings: Settings, reactor: Any = None) -> None:
+        self._api = api
+        self._all_settings = settings
+        self._settings = settings[XmlrpcSettings]
+        self._reactor = reactor
+        self._port: Any = None
+        self._factory: Any = None
+
+    @property
+    def tls(self) -> bool:
+        if self._settings.tls == "auto":
+            return not is_loopback(self._settings.address)
+        return bool(self._settings.tls)
+
+    @property
+    def port(self) -> int:
+        """The TCP port in use, also when the setting asked for any."""
+        return int(self._port.getHost().port)
+
+    async def start(self) -> None:
+        if self._reactor is None:
+            from twisted.internet import reactor
+
+            self._reactor = reactor
+        table = await self._api.hooks.wire_protocols(api=self._api, settings=self._all_settings)
+        outer = factory = OpeningFactory(table, self._reactor, tls=self.tls)
+        if self.tls:
+            from virgate_plugins.transports import tls  # OpenSSL costs memory: only who uses it pays
+
+            outer = tls.guarded(factory, self._all_settings, self._reactor)
+        self._factory = factory
+        self._port = self._reactor.listenTCP(self._settings.port, outer, interface=self._settings.address)
+        self.log.info("listening: {what}", what=self.describe())
+
+    async def stop(self) -> None:
+        if self._port is None:
+            return
+        port, self._port = self._port, None
+        await port.stopListening()
+        await self._factory.drained(DRAIN)
+
+    def describe(self) -> str:
+        port = self._settings.port if self._port is None else self.port
+        return f"xmlrpc on {self._settings.address}:{port} {'with TLS' if self.tls else 'without TLS'}"
+
+
+class OpeningFactory(Factory):
+    """Makes an `Opening` per connection and knows those that are open."""
+
+    noisy = False
+
+    def __init__(self, table: Sequence[WireProtocol], reactor: Any, *, tls: bool) -> None:
+        self._table = tuple(table)
+        self._reactor = reactor
+        self._tls = tls
+        self.admit: Any = None
+        self._open: set[_Counted] = set()
+        self._empty: Deferred[None] | None = None
+
+    def buildProtocol(self, addr: Any) -> "_Counted":
+        made = _Counted(self._table, self._reactor, tls=self._tls, admit=self.admit)
+        made.factory = self
+        self._open.add(made)
+        return made
+
+    def forget(self, opening: "_Counted") -> None:
+        self._open.discard(opening)
+        if not self._open and self._empty is not None:
+            empty, self._empty = self._empty, None
+            empty.callback(None)
+
+    async def drained(self, seconds: float) -> None:
+        """Closes every connection, at the latest after `seconds`; requests under way may finish until then."""
+        if not self._open:
+            return
+        self._empty = Deferred()
+        timer = self._reactor.callLater(seconds, self._abort)
+        for opening in tuple(self._open):
+            opening.close()
+        if self._empty is not None:
+            await self._empty
+        if timer.active():
+            timer.cancel()
+
+    def _abort(self) -> None:
+        for opening in tuple(self._open):
+            opening.transport.abortConnection()
+
+
+class _Counted(Opening):
+    factory: OpeningFactory
+
+    def connectionLost(self, reason: Any = None) -> None:
+        super().connectionLost(reason)
+        self.factory.forget(self)
+
+    def close(self) -> None:
+        end = getattr(self.chosen, "close", self.transport.loseConnection)
+        end()
+
+
+def is_loopback(address: str) -> bool:
+    if address == "localhost":
+        return True
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -67,19 +67,19 @@ keep_services_off_at_boot() {
 
 install_packages() {
     # shellcheck disable=SC2086
-    missing=$(missing_packages $1)
+    missing=$(missing_packages $1 | tr '\n' ' ')
     [ -n "$missing" ] || return 0
-    command -v apt-get >/dev/null || die "needs these packages, and this is no Debian: $(echo $missing)"
+    command -v apt-get >/dev/null || die "needs these packages, and this is no Debian: $missing"
     [ "$(id -u)" = 0 ] || command -v sudo >/dev/null \
-        || die "run this as root, or as root: apt-get install --no-install-recommends $(echo $missing)"
-    say "installing $(echo $missing)"
+        || die "run this as root, or as root: apt-get install --no-install-recommends $missing"
+    say "installing $missing"
     # shellcheck disable=SC2086  # rpcbind comes with nfs-common
     new=$(missing_packages $TEST_PACKAGES rpcbind)
     forbid_services
     attempt=1
     # shellcheck disable=SC2086
     until install_once $missing; do
-        [ $attempt -lt 3 ] || die "apt-get failed three times; packages wanted: $(echo $missing)"
+        [ $attempt -lt 3 ] || die "apt-get failed three times; packages wanted: $missing"
         attempt=$((attempt + 1))
         sleep 5
     done
@@ -104,7 +104,7 @@ install_virgate() {
     [ "$installed" != "test $sum" ] && [ "$installed" != "$1 $sum" ] || return 0
     say "installing Virgate and its Python packages into $venv"
     what=$root
-    [ "$1" = run ] || what="$root[dev]"
+    [ "$1" = run ] || what="${root}[dev]"
     (cd "$root" && "$venv/bin/pip" install -q --disable-pip-version-check --retries 10 \
         -c "$here/constraints.txt" -e "$what")
     echo "$1 $sum" >"$stamp"

@@ -48,6 +48,10 @@ class Settings:
         entry = self._entries.get(section, {}).get(key)
         return entry.origin if entry else "default"
 
+    def raw(self, section: str) -> dict[str, Any]:
+        """What was written under a section whose plugin is not loaded here."""
+        return {key: entry.value for key, entry in self._entries.get(section, {}).items()}
+
     def check(self) -> None:
         """Builds every declared section; raises `SettingsError` for the first thing that is wrong."""
         for name, entries in self._entries.items():

@@ -1,0 +1,67 @@
+"""Joins this terminal to a guest's serial console: a pseudo terminal or a socket on the same host."""
+
+import os
+import select
+import socket
+import sys
+import termios
+import tty
+from typing import Any
+
+import click
+
+LEAVE = b"\x1d"  # Ctrl-]
+
+
+def attach(console: dict[str, Any], name: str) -> None:
+    """`console` is {kind: "pty" | "unix", path}; returns when the user leaves or the guest ends."""
+    click.echo(f"Connected to {name}; Ctrl-] leaves.", err=True)
+    try:
+        far = _open(console["kind"], console["path"])
+    except OSError as error:
+        raise click.ClickException(
+            f"{console['path']}: {error.strerror}. The console can be opened on the machine's host only, by root."
+        ) from None
+    near = sys.stdin.fileno()
+    before = termios.tcgetattr(near) if os.isatty(near) else None
+    try:
+        if before:
+            tty.setraw(near)
+        _copy(near, far)
+    finally:
+        if before:
+            termios.tcsetattr(near, termios.TCSADRAIN, before)
+        os.close(far)
+        click.echo("", err=True)
+
+
+def _open(kind: str, path: str) -> int:
+    if kind == "unix":
+        door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        door.connect(path)
+        return door.detach()
+    file = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    if os.isatty(file):
+        tty.setraw(file)
+    return file
+
+
+def _copy(near: int, far: int) -> None:
+    sources = [near, far]
+    while True:
+        ready, _, _ = select.select(sources, [], [])
+        for source in ready:
+            try:
+                data = os.read(source, 4096)
+            except OSError:
+                return
+            if source == far:
+                if not data:
+                    return
+                os.write(sys.stdout.fileno(), data)
+            elif LEAVE in data:
+                return
+            elif data:
+                os.write(far, data)
+            else:
+                sources.remove(near)  # end of piped input: go on reading what the guest says

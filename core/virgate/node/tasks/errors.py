@@ -13,6 +13,16 @@ class UnknownTask(VirgateError):
 
 
 @error
+class TaskNotRemoved(VirgateError):
+    """The task is done, its journal folder cannot be removed; it stays listed."""
+
+    code: ClassVar[int] = 402
+    text: ClassVar[str] = "Task {self.task} cannot be cleared: {self.detail}"
+    task: str
+    detail: str
+
+
+@error
 class TaskNotFinished(VirgateError):
     """Only finished tasks can be reverted."""
 

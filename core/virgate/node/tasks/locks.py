@@ -9,6 +9,7 @@ import re
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred, TimeoutError
@@ -101,18 +102,18 @@ class Locks:
     """All locks of a node."""
 
     def __init__(self, clock: IReactorTime, timeout: float = TIMEOUT) -> None:
-        self._clock = clock
+        self._clock: Any = clock  # zope interfaces are no types for mypy
         self._timeout = timeout
         self._resources: dict[str, _Resource] = {}
 
     @asynccontextmanager
-    async def hold(self, *requests: Request, timeout: float | None = None) -> AsyncIterator[None]:
-        """Holds every resource until the block ends. LockTimeout when they were not all free within `timeout` seconds.
+    async def hold(self, *requests: Request, within: float | None = None) -> AsyncIterator[None]:
+        """Holds every resource until the block ends. LockTimeout if they were not all free `within` so many seconds.
 
         A resource asked for twice is held once, exclusively if either asked so. Cancelling while waiting, and an
         error, give back what was taken.
         """
-        patience = self._timeout if timeout is None else timeout
+        patience = self._timeout if within is None else within
         deadline = self._clock.seconds() + patience
         taken: list[str] = []
         try:
@@ -140,13 +141,16 @@ class Locks:
         except TimeoutError:
             raise LockTimeout(request.resource, patience) from None
         finally:
-            if lock.idle:
-                self._resources.pop(request.resource, None)
+            self._forget(request.resource, lock)
 
     def _leave(self, resource: str) -> None:
         lock = self._resources[resource]
         lock.leave()
-        if lock.idle:
+        self._forget(resource, lock)
+
+    def _forget(self, resource: str, lock: _Resource) -> None:
+        # Whoever was let in a moment ago may have left already and put a new lock in this place.
+        if lock.idle and self._resources.get(resource) is lock:
             del self._resources[resource]
 
 

@@ -1,0 +1,64 @@
+"""Blocking file operations of a task journal: plain functions, so that a worker process can run them.
+
+A folder is written beside its place (`<name>.temp`), the old one is moved away (`<name>.backup`), the new one moved
+in, and only then the old one dropped: at any instant one complete folder exists under one of the three names.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+TEMP = ".temp"
+BACKUP = ".backup"
+
+
+def read_folders(root: str) -> dict[str, dict[str, bytes]]:
+    """Folder name -> file name -> content, of every folder in `root` that can be listed."""
+    found = {}
+    for entry in os.scandir(root):
+        if entry.is_dir(follow_symlinks=False):
+            found[entry.name] = {file.name: file.read_bytes() for file in Path(entry.path).iterdir() if file.is_file()}
+    return found
+
+
+def write_folder_atomically(folder: str, files: Mapping[str, bytes]) -> None:
+    """Replaces the whole folder. On return the swap is on disk; an error leaves the old folder readable."""
+    temp, backup = folder + TEMP, folder + BACKUP
+    _drop(temp)
+    Path(temp).mkdir()
+    for name, content in files.items():
+        (Path(temp) / name).write_bytes(content)
+    _drop(backup)
+    try:
+        Path(folder).rename(backup)
+    except FileNotFoundError:
+        pass  # the first save
+    Path(temp).rename(folder)
+    _drop(backup)
+    _sync(Path(folder).parent)
+
+
+def remove_folder(folder: str) -> None:
+    """Removes it under all three names; nothing there is fine."""
+    for name in (folder + BACKUP, folder + TEMP, folder):
+        _drop(name)
+    _sync(Path(folder).parent)
+
+
+def _drop(folder: str) -> None:
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        pass
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+OPERATIONS = {function.__name__: function for function in (read_folders, write_folder_atomically, remove_folder)}

@@ -1,0 +1,180 @@
+"""The life of a task from its place in the queue to its end, with the rollback when the end is a bad one.
+
+Nothing is undone twice in one process, but a rollback that was interrupted starts over in the next one: the journal
+is written when a task ends, not after each undone step.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
+from twisted.logger import Logger
+
+from virgate.errors import VirgateError
+from virgate.node.tasks.errors import TaskAborted
+from virgate.node.tasks.recoveries import Recoveries
+from virgate.node.tasks.states import ABORTABLE, State
+from virgate.node.tasks.task import RUNNING_TEXT, Task
+from virgate.node.tasks.verdict import verdict
+
+Job = Callable[[Task], Awaitable[Any]]
+
+
+class Worker:
+    """Runs jobs and rollbacks, `parallel` at a time, in the order they came."""
+
+    log = Logger()
+
+    def __init__(self, recoveries: Recoveries, parallel: int, *, keep_codes: bool = False) -> None:
+        self._recoveries = recoveries
+        self._slots = DeferredSemaphore(parallel)
+        self._keep_codes = keep_codes
+        self._current: dict[str, Deferred[Any]] = {}
+
+    async def run(self, task: Task, job: Job) -> None:
+        """From queued to done."""
+        if await self._turn(task):
+            try:
+                await self._job(task, job)
+            finally:
+                self._slots.release()
+        else:
+            await self._abort(task)
+
+    async def undo(self, task: Task) -> None:
+        """Rolls a finished or interrupted task back, when its turn comes."""
+        await self._slots.acquire()
+        try:
+            await self._undo(task)
+        finally:
+            self._slots.release()
+
+    async def recover(self, task: Task) -> None:
+        """Brings a loaded task that is not done to its end: it is never continued, always undone."""
+        match task.state:
+            case State.WAITRECOVER:
+                return  # somebody wanted to look at it first
+            case State.RABORTING:
+                await self._end(task, State.FAILED)
+            case State.RACQUIRING | State.RECOVERING:
+                task.go(State.RACQUIRING, by_force=True)
+                await self.undo(task)
+            case _:
+                task.go(State.ABORTING, by_force=task.state not in ABORTABLE)
+                await self._abort(task)
+
+    def stop(self, task: Task, *, force: bool = False) -> None:
+        """Asks for the end. Too late, or asked already, does nothing; `force` also ends a rollback that hangs."""
+        if task.ending is not None:
+            return
+        if task.state in ABORTABLE:
+            task.stopping = True
+            task.go(State.ABORTING)
+            self._cancel(task)
+        elif force and task.state in (State.RACQUIRING, State.RECOVERING):
+            task.go(State.RABORTING)
+            self._cancel(task)
+
+    def abandon(self, task: Task) -> None:
+        """The journal belongs to somebody else now: ends the work, writes and undoes nothing."""
+        task.store = None
+        task.recoveries.clear()
+        task.stopping = True
+        if task.state in ABORTABLE and task.ending is None:
+            task.go(State.ABORTING)
+        self._cancel(task)
+
+    async def _turn(self, task: Task) -> bool:
+        """Waits for a slot; False when the task was stopped meanwhile."""
+        try:
+            await self._cancellable(task, self._slots.acquire())
+        except CancelledError:
+            return False
+        return True
+
+    async def _job(self, task: Task, job: Job) -> None:
+        task.message = RUNNING_TEXT
+        try:
+            task.go(State.RUNNING)
+            task.result = await self._cancellable(task, Deferred.fromCoroutine(_called(job, task)))
+            if task.stopping:
+                raise TaskAborted(task.id)
+            task.code, task.message, task.percent = 0, "job completed", 100
+            await self._end(task, State.FINISHED)
+        except Exception as problem:
+            self._blame(task, problem)
+            await self._abort(task)
+
+    async def _abort(self, task: Task) -> None:
+        if task.state is not State.ABORTING:
+            task.go(State.ABORTING)
+        if task.stopping:
+            task.code, task.message = TaskAborted.code, str(TaskAborted(task.id))
+        if task.recovery_policy == "none":
+            await self._end(task, State.FAILED)
+        elif task.recovery_policy == "manual":
+            task.go(State.WAITRECOVER)
+            await self._save(task)
+        else:
+            await self._undo(task)
+
+    async def _undo(self, task: Task) -> None:
+        task.ending = None
+        if task.state is not State.RACQUIRING:
+            task.go(State.RACQUIRING)
+        task.go(State.RECOVERING)
+        kept = []
+        while task.recoveries and task.state is State.RECOVERING:
+            recovery = task.recoveries.pop()
+            try:
+                await self._cancellable(task, Deferred.fromCoroutine(self._recoveries.run(recovery)))
+            except Exception:
+                self.log.failure("recovery {name} of task {task} failed", name=recovery.name, task=task.id)
+                kept.append(recovery)
+        task.recoveries.extend(reversed(kept))
+        await self._end(task, State.FAILED if kept or task.recoveries else State.RECOVERED)
+
+    async def _end(self, task: Task, state: State) -> None:
+        """On disk first, so that nobody is told of an end that a crash could take back."""
+        task.ending = state
+        if state is State.FINISHED:
+            await task.save()
+        else:
+            await self._save(task)
+        task.go(state)
+        task.ending = None
+        await task.settle()
+
+    async def _save(self, task: Task) -> None:
+        """Saves if that is possible: what is on disk undoes at least as much."""
+        try:
+            await task.save()
+        except Exception:
+            self.log.failure("task {task} cannot be saved", task=task.id)
+
+    async def _cancellable(self, task: Task, work: "Deferred[Any]") -> Any:
+        self._current[task.id] = work
+        try:
+            return await work
+        finally:
+            del self._current[task.id]
+
+    def _cancel(self, task: Task) -> None:
+        work = self._current.get(task.id)
+        if work is not None:
+            work.cancel()
+
+    def _blame(self, task: Task, problem: Exception) -> None:
+        task.result = None
+        task.ending = None
+        if task.stopping:
+            return
+        task.code, task.message = verdict(problem, keep_codes=self._keep_codes)
+        if isinstance(problem, VirgateError):
+            self.log.warn("{verb} task {task} failed: {problem}", verb=task.verb, task=task.id, problem=str(problem))
+        else:
+            self.log.failure("{verb} task {task} failed", verb=task.verb, task=task.id)
+
+
+async def _called(job: Job, task: Task) -> Any:
+    return await job(task)

@@ -149,7 +149,7 @@ def _parameters(function: Callable[..., Any]) -> tuple[tuple[Parameter, ...], st
 
 def _converter(hint: Any) -> tuple[Callable[[Any], Any], str]:
     if get_origin(hint) is Annotated:
-        base, convert, kind = get_args(hint)[:3]
+        convert, kind = get_args(hint)[1:3]
         return convert, kind
     raise TypeError(f"a verb's parameter is annotated with a type of virgate.api.wire, not with {hint!r}")
 

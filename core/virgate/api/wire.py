@@ -1,4 +1,5 @@
-"""Parameter types of verbs: how leniently each accepts what old clients send (spec xmlrpc-host-vm 1.5, xmlrpc-storage 1).
+"""Parameter types of verbs: how leniently each accepts what old clients send (specs xmlrpc-host-vm 1.5,
+xmlrpc-storage 1).
 
 Each type is `Annotated[python type, converter, name for people]`. A converter raises `InvalidParameter`.
 """

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import field, frozen
-from attrs.validators import deep_iterable, instance_of, max_len, min_len
+from attrs.validators import and_, deep_iterable, max_len, min_len
 
 from virgate.hookspecs.point import Answers, Failure, point
 
@@ -40,11 +40,7 @@ class WireProtocol:
     """
 
     name: str
-    openings: tuple[bytes, ...] = field(
-        validator=deep_iterable(
-            member_validator=[instance_of(bytes), min_len(1), max_len(PEEK)], iterable_validator=min_len(1)
-        )
-    )
+    openings: tuple[bytes, ...] = field(validator=deep_iterable(and_(min_len(1), max_len(PEEK)), min_len(1)))
     build: "Callable[[], IProtocol]"
 
 

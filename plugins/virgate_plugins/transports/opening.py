@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IHandshakeListener, IProtocol
+from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -26,6 +26,7 @@ class Opening(Protocol):
     """
 
     log = Logger()
+    transport: Any
 
     def __init__(self, table: Sequence[WireProtocol], clock: Any, *, tls: bool, admit: Admit | None = None) -> None:
         self._table = table
@@ -81,7 +82,7 @@ class Opening(Protocol):
             return
         self._hand_over(found.build())
 
-    def _hand_over(self, chosen: IProtocol) -> None:
+    def _hand_over(self, chosen: Any) -> None:
         self.chosen = chosen
         first, self._bytes = self._bytes, b""
         chosen.makeConnection(self.transport)

@@ -22,7 +22,7 @@ class ManagementPort:
 
     log = Logger()
 
-    def __init__(self, api: Api, settings: Settings, reactor: Any = None) -> None:
+    def __init__(self, api: Api, settings: Settings, reactor: Any) -> None:
         self._api = api
         self._all_settings = settings
         self._settings = settings[XmlrpcSettings]
@@ -42,14 +42,10 @@ class ManagementPort:
         return int(self._port.getHost().port)
 
     async def start(self) -> None:
-        if self._reactor is None:
-            from twisted.internet import reactor
-
-            self._reactor = reactor
         table = await self._api.hooks.wire_protocols(api=self._api, settings=self._all_settings)
         outer = factory = OpeningFactory(table, self._reactor, tls=self.tls)
         if self.tls:
-            from virgate_plugins.transports import tls  # OpenSSL costs memory: only who uses it pays
+            from virgate_plugins.transports import tls
 
             outer = tls.guarded(factory, self._all_settings, self._reactor)
         self._factory = factory
@@ -81,7 +77,7 @@ class OpeningFactory(Factory):
         self._open: set[_Counted] = set()
         self._empty: Deferred[None] | None = None
 
-    def buildProtocol(self, addr: Any) -> "_Counted":
+    def buildProtocol(self, addr: Any) -> Any:
         made = _Counted(self._table, self._reactor, tls=self._tls, admit=self.admit)
         made.factory = self
         self._open.add(made)

@@ -5,8 +5,7 @@ from typing import Any, Literal
 
 from attrs.validators import ge, le
 
-from virgate.config import Settings, option, section, sections
-from virgate.config import places
+from virgate.config import Settings, option, places, section, sections
 
 
 @section("xmlrpc")

@@ -1,6 +1,9 @@
 """The XML-RPC transport, and the management port it shares with other wire protocols."""
 
+from typing import Any
+
 import pluggy
+from twisted.internet import reactor
 
 from virgate.api.dispatch import Api
 from virgate.config import Settings
@@ -15,15 +18,15 @@ hookimpl = pluggy.HookimplMarker("virgate")
 
 @hookimpl
 def transports(api: Api, settings: Settings) -> ManagementPort:
-    return ManagementPort(api, settings)
+    return ManagementPort(api, settings, reactor)
 
 
 @hookimpl
 def wire_protocols(api: Api, settings: Settings) -> WireProtocol:
-    from twisted.internet import reactor
-
     values = settings[XmlrpcSettings]
     endpoint, limits = Endpoint(api), Limits(values.body_limit, values.idle_timeout)
-    return WireProtocol(
-        "http", (b"PUT /", b"GET /", b"POST /"), lambda: HttpConnection(endpoint.answer, limits, reactor)
-    )
+
+    def build() -> Any:
+        return HttpConnection(endpoint.answer, limits, reactor)
+
+    return WireProtocol("http", (b"PUT /", b"GET /", b"POST /"), build)

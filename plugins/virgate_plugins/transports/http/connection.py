@@ -39,6 +39,7 @@ class HttpConnection(Protocol):
     """`answer` is awaited once per request. It must not raise; what it raises is logged and answered with 500."""
 
     log = Logger()
+    transport: Any
 
     def __init__(self, answer: Answer, limits: Limits, clock: Any) -> None:
         self._answer = answer

@@ -87,10 +87,7 @@ class _Reader:
     def _end(self, _name: str) -> None:
         name, found, text = self._names.pop(), self._found.pop(), "".join(self._text)
         self._text.clear()
-        if name in _SCALARS:
-            value = _scalar(name, text)
-        else:
-            value = _compound(name, found, text)
+        value = _scalar(name, text) if name in _SCALARS else _compound(name, found, text)
         self._found[-1].append(value)
 
 

@@ -29,15 +29,14 @@ from virgate.errors import VirgateError, error
 
 YEARS = 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+_HOST_NAME = re.compile(r"[A-Za-z0-9:*][A-Za-z0-9._:-]{0,252}")
 
 
 @error
 class AlreadyThere(VirgateError):
     """Somebody may depend on the file that would be replaced."""
 
-    text: ClassVar[str] = (
-        "{self.path} exists already; --force replaces it and makes certificates of the old one useless"
-    )
+    text: ClassVar[str] = "{self.path} exists already; --force replaces it, and what it signed becomes useless"
     path: Path
 
 
@@ -53,7 +52,7 @@ class NoAuthority(VirgateError):
 class BadName(VirgateError):
     """The name would not be safe as a file name."""
 
-    text: ClassVar[str] = "{self.name!r} cannot name a client: use letters, digits and . _ @ -"
+    text: ClassVar[str] = "{self.name!r} cannot name a host or client: use letters, digits and . _ @ : -"
     name: str
 
 
@@ -85,6 +84,9 @@ def initialise(folder: Path, names: Sequence[str] = (), *, force: bool = False) 
     """A CA, a certificate for this host under all its names and `names`, and a client called admin."""
     pairs = [Pair.of(folder, "ca"), Pair.of(folder, "host"), Pair.of(folder / "clients", "admin")]
     _check_free(pairs, force)
+    for name in names:
+        if not _HOST_NAME.fullmatch(name):
+            raise BadName(name)
     hostname = socket.gethostname()
     authority_key = ec.generate_private_key(ec.SECP256R1())
     subject = _subject(f"Virgate CA of {hostname}"[:64])
@@ -110,9 +112,7 @@ def issue_client(folder: Path, name: str, *, force: bool = False) -> Pair:
 
 def describe(folder: Path) -> list[Described]:
     """Every certificate below the folder, the CA first."""
-    found = sorted(
-        folder.glob("**/*-cert.pem"), key=lambda path: (path.parent != folder, path.name != "ca-cert.pem", path)
-    )
+    found = sorted(folder.glob("**/*-cert.pem"), key=lambda path: (path.parent != folder, path))
     return [_described(path, x509.load_pem_x509_certificate(path.read_bytes())) for path in found]
 
 
@@ -212,7 +212,7 @@ def _replace(path: Path, content: bytes, mode: int) -> None:
     """Whole or not at all, and never readable by others on the way."""
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         os.fchmod(file.fileno(), mode)
         file.write(content)
         os.fsync(file.fileno())

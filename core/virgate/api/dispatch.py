@@ -3,6 +3,7 @@
 Whatever happens inside, the answer is a struct with `status`; only an unknown name is the transport's own fault.
 """
 
+import re
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,16 +12,23 @@ from twisted.logger import Logger
 
 import virgate.api.verbs  # noqa: F401  (declares the built-in verbs)
 from virgate.api.verb import Caller, Family, Reply, Verb, unbuilt, verbs
-from virgate.errors import NotReady, VirgateError
+from virgate.errors import InvalidParameter, NotReady, VirgateError
 
 if TYPE_CHECKING:
     from virgate.node import Node
 
 SUCCESS = {Family.HOST: "Done", Family.STORAGE: "OK"}
+UNEXPECTED = 16
+STORAGE_DEFAULT = 100
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\uffff]")
+
+
+class WrongArguments(Exception):
+    """The client gave too many or too few, or values of a wrong type; the text says what the verb takes."""
 
 
 class Api:
-    """The verbs of one node, ready to be called by any transport."""
+    """The verbs of one node, ready to be called by any transport. `hooks` is the node's extension table."""
 
     log = Logger()
 
@@ -30,43 +38,78 @@ class Api:
         self.verbs = verbs()
 
     async def call(self, found: Verb, arguments: Sequence[Any], caller: Caller) -> dict[str, Any]:
-        """The reply struct: `status` {code, message} and the verb's members beside it. Never raises."""
-        started = time.monotonic()
+        """The reply struct: `status` {code, message} and the verb's members beside it. Never raises.
+
+        Arguments are never logged: some are passwords, and all are the client's.
+        """
+        started = time.perf_counter()
         answer = await self._answer(found, arguments, caller)
         self.log.info(
-            "call verb={verb} code={code} seconds={seconds:.4f} flow={flow} peer={peer}",
+            "call",
             verb=found.xmlrpc,
             code=answer["status"]["code"],
-            seconds=time.monotonic() - started,
-            flow=caller.flow or "-",
+            seconds=time.perf_counter() - started,
+            flow=_printable(caller.flow),
             peer=caller.peer or "-",
         )
         return answer
 
     async def _answer(self, found: Verb, arguments: Sequence[Any], caller: Caller) -> dict[str, Any]:
         try:
+            if found.family is Family.HOST and not (self._node.ready or found.always_ready):
+                raise NotReady()
             if found.run is None:
                 raise unbuilt(found)
-            if found.family is Family.HOST and not (found.always_ready or self._node.ready):
-                raise NotReady()
             reply = await found.run(self._node, **_bind(found, arguments, caller)) or Reply()
         except VirgateError as error:
-            return {"status": {"code": error.code, "message": str(error)}}
+            return _status(_code(found, error), str(error))
+        except WrongArguments as error:
+            return _status(UNEXPECTED, str(error))
         except Exception as error:
             self.log.failure("verb {verb} failed", verb=found.xmlrpc)
-            return {"status": {"code": found.default_code or 16, "message": f"Unexpected exception: {error}"}}
+            return _status(_default_code(found), f"Unexpected exception: {type(error).__name__}: {error}")
         message = reply.message if reply.message is not None else SUCCESS[found.family]
         return {"status": {"code": 0, "message": message}, **reply.members}
 
 
+def _status(code: int, message: str) -> dict[str, Any]:
+    return {"status": {"code": code, "message": message}}
+
+
+def _default_code(found: Verb) -> int:
+    if found.family is Family.HOST:
+        return UNEXPECTED
+    return found.default_code or STORAGE_DEFAULT
+
+
+def _code(found: Verb, error: VirgateError) -> int:
+    """An error without a code of its own gets the verb's (spec xmlrpc-storage C10, xmlrpc-host-vm 1.6)."""
+    return _default_code(found) if error.code == UNEXPECTED else error.code
+
+
 def _bind(found: Verb, arguments: Sequence[Any], caller: Caller) -> dict[str, Any]:
-    least = sum(parameter.required for parameter in found.parameters)
-    if not least <= len(arguments) <= len(found.parameters):
-        raise TypeError(f"{found.xmlrpc} takes {least} to {len(found.parameters)} arguments, not {len(arguments)}")
-    bound = {
-        parameter.name: parameter.default if value is None and not parameter.required else parameter.convert(value)
-        for parameter, value in zip(found.parameters, arguments, strict=False)
-    }
+    """The keyword arguments of the verb's function. Absent and nil optional parameters get their default."""
+    least, most = sum(parameter.required for parameter in found.parameters), len(found.parameters)
+    if not least <= len(arguments) <= most:
+        expected = f"{least} to {most}" if least != most else str(most)
+        raise WrongArguments(f"{found.xmlrpc} takes {expected} arguments, not {len(arguments)}")
+    bound: dict[str, Any] = {}
+    for parameter, value in zip(found.parameters, arguments, strict=False):
+        if value is None and not parameter.required:
+            bound[parameter.name] = parameter.default
+            continue
+        try:
+            bound[parameter.name] = parameter.convert(value)
+        except InvalidParameter:
+            shown = "(not shown)" if parameter.name in found.secret else value
+            if found.family is Family.HOST:
+                raise WrongArguments(f"{found.xmlrpc}: {parameter.name} must be {parameter.kind}: {shown!r}") from None
+            raise InvalidParameter(parameter.name, shown) from None
     if found.wants_caller:
         bound[found.wants_caller] = caller
     return bound
+
+
+def _printable(flow: str) -> str:
+    """A correlation id as a log may hold it: what the client sent, without control characters and not endless."""
+    return _UNPRINTABLE.sub("?", flow[:256]) or "-"

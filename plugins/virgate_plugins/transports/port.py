@@ -43,7 +43,8 @@ class ManagementPort:
 
     async def start(self) -> None:
         table = await self._api.hooks.wire_protocols(api=self._api, settings=self._all_settings)
-        outer = factory = OpeningFactory(table, self._reactor, tls=self.tls)
+        factory = OpeningFactory(table, self._reactor, tls=self.tls)
+        outer: Any = factory
         if self.tls:
             from virgate_plugins.transports import tls
 

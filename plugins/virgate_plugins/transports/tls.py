@@ -24,6 +24,8 @@ _VERSIONS = {
     "1.2": ssl.TLSVersion.TLSv1_2,
     "1.3": ssl.TLSVersion.TLSv1_3,
 }
+_trust_root: Any = ssl.trustRootFromCertificates  # untyped in Twisted
+_certificate: Any = ssl.Certificate
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -53,7 +55,7 @@ def context_factory(settings: Settings) -> Any:
         privateKey=_key(key_path),
         certificate=chain[0],
         extraCertChain=chain[1:],
-        trustRoot=ssl.trustRootFromCertificates([ssl.Certificate(each) for each in authorities]),
+        trustRoot=_trust_root([_certificate(each) for each in authorities]),
         **lowest,
     )
     try:

@@ -56,7 +56,9 @@ make_initrd() {
         mkdir -p "$(dirname "$inside")"
         cp "$file" "$inside"
     done
-    cp kernel/lib/modules/"$version"/modules.order kernel/lib/modules/"$version"/modules.builtin kernel/lib/modules/"$version"/modules.builtin.modinfo tree/lib/modules/"$version"/
+    for list in order builtin builtin.modinfo; do
+        cp "kernel/lib/modules/$version/modules.$list" "tree/lib/modules/$version/"
+    done
     depmod -b tree "$version"
     (cd tree && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0) | gzip -1 >initrd.img
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.logger import Logger
 
@@ -34,6 +34,29 @@ class DirectFiles:
 
     async def remove_folder(self, folder: str) -> None:
         folders.remove_folder(folder)
+
+
+class Helper(Protocol):
+    """What runs a named blocking function in a worker process: `virgate.run.helper.Helper`."""
+
+    async def call(self, operation: str, *arguments: Any) -> Any: ...
+
+
+class HelperFiles:
+    """Runs them in a helper whose operations include `folders.OPERATIONS`."""
+
+    def __init__(self, helper: Helper) -> None:
+        self._helper = helper
+
+    async def read_folders(self, root: str) -> Mapping[str, Mapping[str, bytes]]:
+        found: Mapping[str, Mapping[str, bytes]] = await self._helper.call("read_folders", root)
+        return found
+
+    async def write_folder_atomically(self, folder: str, files: Mapping[str, bytes]) -> None:
+        await self._helper.call("write_folder_atomically", folder, files)
+
+    async def remove_folder(self, folder: str) -> None:
+        await self._helper.call("remove_folder", folder)
 
 
 class TaskStore:

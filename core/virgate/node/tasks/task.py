@@ -90,8 +90,8 @@ class Task:
 
     def go(self, state: State, *, by_force: bool = False) -> None:
         """Moves, or raises IllegalMove. Forced moves are for records that another program left in an odd state."""
-        self.state = state if by_force else move(self.state, state)
-        if not state.done:  # `settle` tells that
+        before, self.state = self.state, state if by_force else move(self.state, state)
+        if not state.done and state.legacy != before.legacy:  # `settle` tells of the end
             self.changed(self)
 
     async def save(self) -> None:

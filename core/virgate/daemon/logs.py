@@ -95,7 +95,7 @@ class Logs:
     """The daemon's log; `set_level` works while running."""
 
     def __init__(self, file: str, format: str, level: str) -> None:
-        stream = Path(file).open("a", encoding="utf-8") if file else sys.stderr
+        stream = Path(file).open("a", encoding="utf-8") if file else sys.stderr  # noqa: SIM115 (open as long as we live)
         self._predicate = LogLevelFilterPredicate()
         self.set_level(level)
         observer = LineObserver(stream, as_json if format == "json" else logfmt)

@@ -10,7 +10,7 @@ from virgate.config import Settings, SettingsError, load, places
 from virgate.config.sample import sample
 from virgate.daemon.lock import AlreadyRunning, InstanceLock
 from virgate.daemon.logs import Logs
-from virgate.daemon.settings import DaemonSettings
+from virgate.config.daemon import DaemonSettings
 from virgate.plugins import Hooks, PluginRequired, PluginSettings, Registry
 
 

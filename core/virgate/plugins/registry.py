@@ -65,7 +65,7 @@ class Registry:
     log = Logger()
 
     def __init__(self, hooks: Hooks, settings: PluginSettings) -> None:
-        self._hooks = hooks
+        self.hooks = hooks
         self._settings = settings
         self._plugins: dict[str, Plugin] = {}
 
@@ -85,6 +85,16 @@ class Registry:
         for plugin in tuple(self):
             if plugin.origin.endswith(".py") and not Path(plugin.origin).exists():
                 self._unload(plugin)
+
+    def reload(self, settings: PluginSettings) -> None:
+        """Takes new settings: drop-in folders that came or went, drop-in files disabled or not any more."""
+        gone = set(self._settings.directories) - set(settings.directories)
+        self._settings = settings
+        for plugin in tuple(self):
+            path = Path(plugin.origin)
+            if path.suffix == ".py" and (path.parent in gone or plugin.name in settings.disable):
+                self._unload(plugin)
+        self.load_folders()
 
     def refresh(self, path: Path) -> None:
         """Loads, reloads or unloads one drop-in file. A broken new version leaves the loaded one in place."""
@@ -126,16 +136,16 @@ class Registry:
         try:
             module = importing()
             _check_version(module)
-            probe = Hooks(*self._hooks.specifications)
+            probe = Hooks(*self.hooks.specifications)
             probe.register(module, described.name)
         except (Exception, SystemExit) as error:
             self._leave_out(described, before, traceback.format_exception_only(error)[-1].strip())
             return
         if before and before.module:
-            self._hooks.unregister(before.module)
-        self._hooks.register(module, described.name)
+            self.hooks.unregister(before.module)
+        self.hooks.register(module, described.name)
         version = described.version or str(getattr(module, "__version__", ""))
-        served = tuple(self._hooks.served_by(module))
+        served = tuple(self.hooks.served_by(module))
         self._plugins[described.name] = evolve(
             described, version=version, state=State.LOADED, hooks=served, module=module
         )
@@ -151,7 +161,7 @@ class Registry:
 
     def _unload(self, plugin: Plugin) -> None:
         if plugin.module:
-            self._hooks.unregister(plugin.module)
+            self.hooks.unregister(plugin.module)
         del self._plugins[plugin.name]
         self.log.info("plugin {name} unloaded", name=plugin.name)
 

@@ -21,7 +21,7 @@ setup(
     python_requires=">=3.11",
     packages=packages(),
     package_dir={package: f"{folder}/{package}" for folder, package in ROOMS.items()},
-    package_data={"virgate": ["py.typed"], "virgate_plugins": ["py.typed"]},
+    package_data={"virgate": ["py.typed", "hookscripts/compat/**/*.py"], "virgate_plugins": ["py.typed"]},
     install_requires=[
         "attrs>=23.1",
         "automat>=25.4",

@@ -1,0 +1,1 @@
+"""The few names hook scripts import from here."""

@@ -1,0 +1,5 @@
+# mypy: ignore-errors
+# ruff: noqa
+from contextlib import closing
+
+from vdsm.common.cmdutils import CommandPath

@@ -65,7 +65,7 @@ class Pair:
 
     @classmethod
     def of(cls, folder: Path, name: str) -> "Pair":
-        return cls(folder / f"{name}-cert.pem", folder / f"{name}-key.pem")
+        return cls(folder / f"{name}.pem", folder / f"{name}.key")
 
 
 @frozen
@@ -81,8 +81,8 @@ class Described:
 
 
 def initialise(folder: Path, names: Sequence[str] = (), *, force: bool = False) -> list[Pair]:
-    """A CA, a certificate for this host under all its names and `names`, and a client called admin."""
-    pairs = [Pair.of(folder, "ca"), Pair.of(folder, "host"), Pair.of(folder / "clients", "admin")]
+    """A CA, a certificate for this host under all its names and `names`, and one for clients of this machine."""
+    pairs = [Pair.of(folder, "ca"), Pair.of(folder, "host"), Pair.of(folder, "client")]
     _check_free(pairs, force)
     for name in names:
         if not _HOST_NAME.fullmatch(name):
@@ -100,20 +100,27 @@ def initialise(folder: Path, names: Sequence[str] = (), *, force: bool = False) 
 
 
 def issue_client(folder: Path, name: str, *, force: bool = False) -> Pair:
-    """A certificate that lets its owner call every verb of hosts that trust this CA."""
+    """A folder `clients/NAME` with which its owner, on any machine, may call every verb of hosts that trust this CA."""
     if not _NAME.fullmatch(name):
         raise BadName(name)
-    pair = Pair.of(folder / "clients", name)
+    pair = Pair.of(folder / "clients" / name, "client")
     _check_free([pair], force)
     authority, key = _authority(folder)
+    pair.key.parent.mkdir(parents=True, exist_ok=True)
+    _replace(pair.certificate.with_name("ca.pem"), authority.public_bytes(Encoding.PEM), 0o644)
     _issue(pair, name, authority, key, ())
     return pair
 
 
 def describe(folder: Path) -> list[Described]:
     """Every certificate below the folder, the CA first."""
-    found = sorted(folder.glob("**/*-cert.pem"), key=lambda path: (path.parent != folder, path))
-    return [_described(path, x509.load_pem_x509_certificate(path.read_bytes())) for path in found]
+    found = [
+        folder / "ca.pem",
+        folder / "host.pem",
+        folder / "client.pem",
+        *sorted(folder.glob("clients/*/client.pem")),
+    ]
+    return [_described(path, x509.load_pem_x509_certificate(path.read_bytes())) for path in found if path.exists()]
 
 
 def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

@@ -66,7 +66,10 @@ class Api:
         except WrongArguments as error:
             return _status(UNEXPECTED, str(error))
         except Exception as error:
-            self.log.failure("verb {verb} failed", verb=found.xmlrpc)
+            if found.secret:  # the exception's text may quote what must not be logged
+                self.log.error("verb {verb} failed with {kind}", verb=found.xmlrpc, kind=type(error).__name__)
+            else:
+                self.log.failure("verb {verb} failed", verb=found.xmlrpc)
             return _status(_default_code(found), f"Unexpected exception: {type(error).__name__}: {error}")
         message = reply.message if reply.message is not None else SUCCESS[found.family]
         return {"status": {"code": 0, "message": message}, **reply.members}

@@ -35,7 +35,7 @@ def pki() -> None:
     "--name", "names", multiple=True, metavar="NAME", help="Another name or address of this host (repeatable)."
 )
 def init(folder: Path, force: bool, names: tuple[str, ...]) -> None:
-    """Make an authority, this host's certificate and a client called admin."""
+    """Make an authority, the host's certificate and one for clients on this machine."""
     from virgate import pki as authority
 
     try:
@@ -59,7 +59,7 @@ def issue_client(folder: Path, force: bool, name: str) -> None:
         pair = authority.issue_client(folder, name, force=force)
     except VirgateError as problem:
         raise click.ClickException(str(problem)) from None
-    click.echo(f"{pair.certificate}\n{pair.key}")
+    click.echo(f"{pair.certificate.parent}: on {name}'s machine, give it as --pki or in VIRGATE_PKI.")
 
 
 @pki.command()

@@ -1,11 +1,12 @@
 """The section [xmlrpc]: where the management port listens and what it asks of clients."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from attrs.validators import ge, le
 
-from virgate.config import Settings, option, places, section, sections
+from virgate.config import Settings, option, section
+from virgate.config.daemon import DaemonSettings
 
 
 @section("xmlrpc")
@@ -17,9 +18,9 @@ class XmlrpcSettings:
     tls: Literal["auto"] | bool = option(
         "auto", 'TLS with client certificates; "auto": unless the address is loopback.'
     )
-    certificate: str = option("", "The host's certificate (PEM); empty: pki/host-cert.pem in the state folder.")
-    key: str = option("", "The key of that certificate (PEM); empty: pki/host-key.pem in the state folder.")
-    ca: str = option("", "Certificates that sign clients (PEM); empty: pki/ca-cert.pem in the state folder.")
+    certificate: str = option("", "The host's certificate (PEM); empty: pki/host.pem in the state folder.")
+    key: str = option("", "The key of that certificate (PEM); empty: pki/host.key in the state folder.")
+    ca: str = option("", "Certificates that sign clients (PEM); empty: pki/ca.pem in the state folder.")
     minimum_tls: Literal["1.0", "1.1", "1.2", "1.3"] = option("1.2", "Oldest TLS version that is spoken.")
     check_peer_name: bool = option(False, "Whether a client's certificate must name the address it comes from.")
     body_limit: int = option(16 << 20, "Bytes a request body may have, also after decompression.", ge(1024))
@@ -28,9 +29,4 @@ class XmlrpcSettings:
 
 def pki_file(settings: Settings, given: str, name: str) -> Path:
     """A path that was set, or the file of that name where `virgate pki init` puts it."""
-    return Path(given) if given else _state_folder(settings) / "pki" / name
-
-
-def _state_folder(settings: Settings) -> Path:
-    daemon: Any = sections().get("daemon")
-    return Path(settings[daemon].state_dir) if daemon is not None else places.state()
+    return Path(given) if given else settings[DaemonSettings].state_dir / "pki" / name

@@ -44,13 +44,13 @@ class TlsFileUnusable(VirgateError):
 def context_factory(settings: Settings) -> Any:
     """What makes OpenSSL contexts: our certificate, clients' authorities, clients without a certificate refused."""
     values = settings[XmlrpcSettings]
-    chain = _certificates(pki_file(settings, values.certificate, "host-cert.pem"))
-    authorities = _certificates(pki_file(settings, values.ca, "ca-cert.pem"))
+    chain = _certificates(pki_file(settings, values.certificate, "host.pem"))
+    authorities = _certificates(pki_file(settings, values.ca, "ca.pem"))
     wanted = _VERSIONS[values.minimum_tls]
     lowest: dict[str, Any] = {"raiseMinimumTo": wanted}
     if wanted < ssl.TLSVersion.TLSv1_2:
         lowest = {"insecurelyLowerMinimumTo": wanted}
-    key_path = pki_file(settings, values.key, "host-key.pem")
+    key_path = pki_file(settings, values.key, "host.key")
     made = ssl.CertificateOptions(
         privateKey=_key(key_path),
         certificate=chain[0],

@@ -1,0 +1,47 @@
+"""`<hostdev>`: a device of the host that the guest drives itself."""
+
+import re
+
+from virgate.domxml.devices.context import Context, address, boot_order
+from virgate.domxml.errors import BadDevice
+from virgate.domxml.facts import HostFacts, NodeDevice
+from virgate.domxml.tree import Element, element
+from virgate.domxml.tree import build as build_element
+from virgate.domxml.values import Conf, flag, struct
+
+_PCI = re.compile(r"pci_([0-9a-f]{4,8})_([0-9a-f]{2})_([0-9a-f]{2})_([0-7])", re.ASCII)
+_SCSI = re.compile(r"scsi_(\d+)_(\d+)_(\d+)_(\d+)", re.ASCII)
+
+
+def host_address(name: str, facts: HostFacts) -> NodeDevice:
+    """The device behind libvirt's name for it: from the host's facts, else from what the name itself says."""
+    if name in facts.node_devices:
+        return facts.node_devices[name]
+    if found := _PCI.fullmatch(name):
+        domain, bus, slot, function = found.groups()
+        numbers = {"domain": domain, "bus": bus, "slot": slot, "function": function}
+        return NodeDevice("pci", {part: f"0x{number}" for part, number in numbers.items()})
+    if found := _SCSI.fullmatch(name):
+        host, bus, target, unit = found.groups()
+        return NodeDevice("scsi", {"bus": bus, "target": target, "unit": unit}, adapter=f"scsi_host{host}")
+    raise BadDevice("hostdev", f"the host has no device {name!r}")
+
+
+def build(device: Conf, context: Context) -> list[Element]:
+    """Nothing for a placeholder: a device that must leave the host although the guest does not see it."""
+    if flag(struct(device, "specParams").get("iommuPlaceholder")):
+        return []
+    found = host_address(str(device["device"]), context.facts)
+    where = build_element("address", found.address)
+    adapter = element("adapter", name=found.adapter) if found.adapter else None
+    return [
+        element(
+            "hostdev",
+            element("source", adapter, where),
+            boot_order(device),
+            address(device),
+            mode="subsystem",
+            type=found.capability,
+            managed="no",
+        )
+    ]

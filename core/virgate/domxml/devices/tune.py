@@ -1,0 +1,46 @@
+"""`<iotune>` of a disk and `<bandwidth>` of a nic."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from virgate.domxml.errors import BadDevice
+from virgate.domxml.tree import Element, build, element
+
+UNITS = ("bytes_sec", "iops_sec")
+LIMITS = tuple(f"{scope}_{unit}" for unit in UNITS for scope in ("total", "read", "write"))
+
+
+def iotune(limits: object) -> Element | None:
+    """Limits of a disk; a total excludes read and write of the same unit. None without limits."""
+    if not limits:
+        return None
+    if not isinstance(limits, dict):
+        raise BadDevice("disk", f"not limits: {limits!r}")
+    values = {str(name): _limit(str(name), value) for name, value in limits.items()}
+    for unit in UNITS:
+        parts = values.get(f"read_{unit}") or values.get(f"write_{unit}")
+        if values.get(f"total_{unit}") and parts:
+            raise BadDevice("disk", f"total_{unit} excludes read_{unit} and write_{unit}")
+    return element("iotune", *[element(name, text=value) for name, value in values.items()])
+
+
+def _limit(name: str, value: object) -> int:
+    if name not in LIMITS:
+        raise BadDevice("disk", f"no limit is called {name}")
+    try:
+        limit = int(str(value))
+    except ValueError:
+        limit = -1
+    if limit < 0:
+        raise BadDevice("disk", f"{name} must be a number from 0, not {value!r}")
+    return limit
+
+
+def bandwidth(limits: Mapping[str, Any]) -> Element | None:
+    """Inbound and outbound average, peak (KiB/s) and burst (KiB) of a nic. None without limits."""
+    ways = []
+    for way in ("inbound", "outbound"):
+        given = limits.get(way)
+        if isinstance(given, dict) and given:
+            ways.append(build(way, {name: given.get(name) for name in ("average", "peak", "burst")}))
+    return element("bandwidth", *ways) if ways else None

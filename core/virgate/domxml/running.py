@@ -1,0 +1,214 @@
+"""A live domain document, read back: what libvirt made of the devices, where screens listen, whose machine it is."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from attrs import frozen
+from lxml import etree
+
+from virgate.domxml import metadata
+from virgate.domxml.metadata import VmMetadata
+from virgate.domxml.pairing import TYPES, kind_of, pair
+from virgate.domxml.tree import Element, attribute, attributes, child_text, children, parse
+from virgate.units import GiB, KiB, MiB, Size
+
+OUR_CHANNEL = "com.redhat.rhevm.vdsm"
+FOREIGN_CHANNEL = "org.libguestfs.channel.0"
+UNITS = {
+    "b": 1,
+    "bytes": 1,
+    "kb": 1000,
+    "k": KiB,
+    "kib": KiB,
+    "mb": 1000**2,
+    "m": MiB,
+    "mib": MiB,
+    "gb": 1000**3,
+    "g": GiB,
+    "gib": GiB,
+    "tb": 1000**4,
+    "t": GiB << 10,
+    "tib": GiB << 10,
+}
+LETTERS = {"fd": "a", "hd": "c", "cdrom": "d", "network": "n"}
+SECRETS = ("passwd", "passwdValidTo")
+NOT_DEVICES = ("emulator", "input", "panic", "audio", "iommu", "serial")
+"""Children of `<devices>` that no device list has ever told of."""
+
+
+@frozen
+class Running:
+    """A machine as its document tells it, all that a restarted daemon knows of it."""
+
+    id: str
+    name: str
+    memory: Size
+    ours: bool
+    xml_form: bool
+    custom: dict[str, str]
+    conf: dict[str, Any]
+    """The conf of `list full`: what the request said, with addresses, aliases and names as they now are."""
+    metadata: VmMetadata
+    displays: list[dict[str, str]]
+    root: Element
+
+
+def read(xml: str) -> Running:
+    """The machine in a document of libvirt. `UnsafeXml` for what is no document."""
+    root = parse(xml)
+    kept = metadata.read(root)
+    stored = metadata.read_conf(root)
+    xml_form = bool(stored.pop("xmlForm", not stored))
+    conf = {**stored, **basics(root)} if xml_form else {**basics(root), **stored}
+    custom = {**kept.custom, **metadata.texts(stored.get("custom"))}
+    conf["custom"] = custom
+    conf["devices"] = devices(root, stored.get("devices", ()))
+    return Running(
+        id=child_text(root, "uuid"),
+        name=child_text(root, "name"),
+        memory=memory(root),
+        ours=ours(root),
+        xml_form=xml_form,
+        custom=custom,
+        conf=conf,
+        metadata=kept,
+        displays=displays(root),
+        root=root,
+    )
+
+
+def ours(root: Element) -> bool:
+    """Whether a daemon of the family started it: by our metadata, or by the agent channel of older daemons."""
+    names = {target.get("name") for target in root.iterfind("devices/channel/target")}
+    return metadata.vm_element(root) is not None or OUR_CHANNEL in names
+
+
+def is_appliance(root: Element) -> bool:
+    """Whether it is a tool's short-lived machine, nobody's to manage."""
+    return any(target.get("name") == FOREIGN_CHANNEL for target in root.iterfind("devices/channel/target"))
+
+
+def memory(root: Element) -> Size:
+    """The machine's memory; libvirt counts in KiB when no unit stands beside."""
+    found = root.find("memory")
+    if found is None:
+        return Size(0)
+    try:
+        return Size(int((found.text or "0").strip()) * UNITS[str(found.get("unit", "KiB")).lower()])
+    except (KeyError, ValueError):
+        return Size(0)
+
+
+def basics(root: Element) -> dict[str, Any]:
+    """The keys of `list full` that the document itself tells."""
+    vcpu = root.find("vcpu")
+    most = child_text(root, "vcpu", "1").strip()
+    conf = {
+        "vmId": child_text(root, "uuid").strip(),
+        "vmName": child_text(root, "name"),
+        "vmType": "kvm",
+        "kvmEnable": "true" if root.get("type") == "kvm" else "false",
+        "memSize": memory(root).bytes // MiB,
+        "smp": most if vcpu is None else str(vcpu.get("current", most)),
+        "maxVCpus": most,
+        "acpiEnable": "true" if root.find("features/acpi") is not None else "false",
+        "emulatedMachine": attribute(root, "os/type", "machine"),
+    }
+    boot = "".join(LETTERS.get(str(one.get("dev")), "") for one in root.iterfind("os/boot"))
+    if boot:
+        conf["boot"] = boot
+    if offset := attribute(root, "clock", "adjustment"):
+        conf["timeOffset"] = offset
+    return conf
+
+
+def disk_path(disk: Element) -> str:
+    """The file, device or network name behind a disk; empty for a drive without medium."""
+    source = attributes(disk.find("source"))
+    return source.get("file") or source.get("dev") or source.get("name") or ""
+
+
+def devices(root: Element, known: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
+    """The device list with what libvirt decided; `known` entries keep their other keys and their order.
+
+    Devices nobody listed (libvirt adds controllers, balloons ...) follow in the document's order.
+    """
+    below = root.find("devices")
+    if below is None:
+        return [dict(device) for device in known]
+    listed = [dict(device) for device in known]
+    shown = [one for one in children(below) if one.tag not in NOT_DEVICES]
+    pairs = pair(shown, listed)
+    for device, one in pairs:
+        device.update(facts_of(one))
+    taken = {id(one) for _, one in pairs}
+    return listed + [_unlisted(one) for one in shown if id(one) not in taken]
+
+
+def _unlisted(found: Element) -> dict[str, Any]:
+    tag = str(found.tag)
+    kind = {"type": TYPES.get(tag, tag), "device": kind_of(found)}
+    if tag == "controller":
+        kind |= {name: str(found.get(name)) for name in ("index", "model") if found.get(name) is not None}
+    if tag == "interface":
+        kind |= {"macAddr": attribute(found, "mac", "address"), "nicModel": attribute(found, "model", "type")}
+        kind["network"] = attribute(found, "source", "bridge") or attribute(found, "source", "network")
+    if tag == "disk":
+        kind["iface"] = attribute(found, "target", "bus")
+    return kind | facts_of(found)
+
+
+def facts_of(found: Element) -> dict[str, Any]:
+    """What the document alone knows of a device; nothing that is not there."""
+    facts: dict[str, Any] = {}
+    if alias := attribute(found, "alias", "name"):
+        facts["alias"] = alias
+    if address := attributes(found.find("address")):
+        facts["address"] = address
+    if found.tag == "disk":
+        facts |= {
+            "name": attribute(found, "target", "dev"),
+            "path": disk_path(found),
+            "readonly": str(found.find("readonly") is not None),
+        }
+    elif found.tag == "interface":
+        if name := attribute(found, "target", "dev"):
+            facts["name"] = name
+        facts["linkActive"] = attribute(found, "link", "state") != "down"
+    elif found.tag == "graphics":
+        facts |= {"port": str(found.get("port", "-1")), "tlsPort": str(found.get("tlsPort", "-1"))}
+    elif found.tag == "console" and (tty := attribute(found, "source", "path")):
+        facts["path"] = tty
+    return facts
+
+
+def displays(root: Element) -> list[dict[str, str]]:
+    """`displayInfo` of the statistics: where each screen listens; "-1" for a port it does not have."""
+    return [
+        {
+            "type": str(screen.get("type")),
+            "port": str(screen.get("port", "-1")),
+            "tlsPort": str(screen.get("tlsPort", "-1")),
+            "ipAddress": attribute(screen, "listen", "address") or str(screen.get("listen", "0")),
+        }
+        for screen in root.iterfind("devices/graphics")
+    ]
+
+
+def hash_text(root: Element, guest_disks: object = None) -> str:
+    """Changes whenever a device or the guest's view of its disks changes; clients then ask for the whole conf.
+
+    Whatever becomes of screens' passwords and of text that is only laid out differently does not count.
+    """
+    below = root.find("devices")
+    digest = hashlib.md5(repr(guest_disks).encode(), usedforsecurity=False)
+    for one in () if below is None else below.iter(etree.Element):
+        shown = sorted((name, value) for name, value in attributes(one).items() if name not in SECRETS)
+        digest.update(repr((one.tag, shown, (one.text or "").strip())).encode())
+    return digest.hexdigest()
+
+
+def to_text(root: Element) -> str:
+    """The document as libvirt takes it."""
+    return str(etree.tostring(root, encoding="unicode"))

@@ -90,3 +90,12 @@ class LostAtStart(MachineError):
     text: ClassVar[str] = "failed to start libvirt vm"
     vm: str
     detail: str
+
+
+@error
+class NoConsole(MachineError):
+    """The machine was created without console or serial line, or is not running."""
+
+    code: ClassVar[int] = 40
+    text: ClassVar[str] = "Resource unavailable: machine {self.vm} has no console; create it with a console device"
+    vm: str

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Protocol
 
-from attrs import define, field
+from attrs import define
 from automat import TypeMachineBuilder
 
 from virgate.node.vm.exits import Exit
@@ -40,14 +40,10 @@ class Vitals:
     status: Status = Status.WAIT_FOR_LAUNCH
     pause_code: str = ""
     exit: Exit | None = None
-    since: int = field(init=False)
-    """Milliseconds of the last change of status."""
-
-    def __attrs_post_init__(self) -> None:
-        self.since = self.now
 
     @property
     def now(self) -> int:
+        """Milliseconds, as statusTime and notify_time give them."""
         return int(self.clock() * 1000)
 
     @property
@@ -55,7 +51,7 @@ class Vitals:
         return self.status is not Status.DOWN
 
     def enter(self, status: Status) -> None:
-        self.status, self.since = status, self.now
+        self.status = status
         self.tell()
 
 

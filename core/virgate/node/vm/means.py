@@ -1,0 +1,51 @@
+"""What every owner in this room works with, handed in once."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from attrs import field, frozen
+
+from virgate.domxml.facts import DiskSource, HostFacts, PayloadRequest
+from virgate.events import EventBus
+from virgate.node.vm.disks import Disks
+from virgate.node.vm.settings import MachineSettings
+from virgate.plugins import Hooks
+
+if TYPE_CHECKING:
+    from virgate.libvirt.domains import Domains
+
+
+class Payloads(Protocol):
+    """Makes images of payload files."""
+
+    async def make(self, vm: str, payload: PayloadRequest) -> DiskSource: ...
+
+    async def remove(self, source: DiskSource) -> None: ...
+
+
+class Clock(Protocol):
+    """The part of the reactor that knows time."""
+
+    def callLater(self, delay: float, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> Any: ...  # noqa: N802
+
+
+@frozen
+class Means:
+    domains: "Domains"
+    hooks: Hooks
+    events: EventBus
+    disks: Disks
+    payloads: Payloads
+    run_dir: Path
+    facts: Callable[[], HostFacts]
+    settings: MachineSettings = field(factory=MachineSettings)
+    reactor: Any = None
+    """Delays; None: the process's reactor."""
+    monotonic: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    pid_folders: tuple[Path, ...] = (Path("/run/libvirt/qemu"),)
+
+
+Members = Mapping[str, Any]

@@ -26,9 +26,13 @@ def write_folder_atomically(folder: str, files: Mapping[str, bytes]) -> None:
     """Replaces the whole folder. On return the swap is on disk; an error leaves the old folder readable."""
     temp, backup = folder + TEMP, folder + BACKUP
     _drop(temp)
-    Path(temp).mkdir()
-    for name, content in files.items():
-        (Path(temp) / name).write_bytes(content)
+    try:
+        Path(temp).mkdir()
+        for name, content in files.items():
+            (Path(temp) / name).write_bytes(content)
+    except OSError:
+        _drop(temp)
+        raise
     _drop(backup)
     try:
         Path(folder).rename(backup)

@@ -63,15 +63,19 @@ class Tasks:
         """
         task = Task(id=str(uuid4()), verb=verb, tag=tag, store=store, changed=self._tell, command=command)
         task.go(State.PREPARING)
+        saving = False
         try:
             for context in holding:
                 await task.enter(context)
             self._admit(task)
             task.recoveries.extend(recoveries)
+            saving = True
             await self._save_first(task)
         except Exception:
             self._tasks.pop(task.id, None)
             await task.release()
+            if saving and task.store is not None:
+                self._spawn(self._sweep(task.id, task.store))
             raise
         self._spawn(self._worker.run(task, job))
         return task
@@ -181,6 +185,13 @@ class Tasks:
             await task.save()
         except (OSError, VirgateError) as problem:
             raise TaskNotSaved(task.id, str(problem)) from problem
+
+    async def _sweep(self, task_id: str, store: TaskStore) -> None:
+        """A first save that failed or was given up may have left a folder: nobody was told of that task."""
+        try:
+            await store.remove(task_id)
+        except (OSError, VirgateError) as problem:
+            self.log.warn("the folder of task {task} may be left: {problem}", task=task_id, problem=str(problem))
 
     def _tell(self, task: Task) -> None:
         status = task.status()

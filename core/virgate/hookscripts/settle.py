@@ -20,12 +20,12 @@ WORDS = 4096
 log = Logger()
 
 
-def settle(point: Point, document: Document | None, verdict: Verdict) -> None:
+def settle(point: Point, document: Document | None, verdict: Verdict) -> str:
     """Takes over what the scripts left, and raises HookError where the point's contract says that failing aborts.
 
     Before a failure is raised, an XML document gets what the scripts left, whatever that is: cleaning up may need to
     know it. Damage (a document that is gone, unreadable or malformed) aborts as a failure does; at a point whose
-    failures are only logged the original stays.
+    failures are only logged the original stays, and what was wrong is logged and answered.
     """
     culprit = verdict.culprit
     if point.failure is Failure.ABORT and culprit:
@@ -37,6 +37,7 @@ def settle(point: Point, document: Document | None, verdict: Verdict) -> None:
         raise HookError(f"{point.name}: {damage}", point.name, verdict.ended[-1].script if verdict.ended else "")
     if damage:
         log.warn("{point}: {damage}; the document stays as it was", point=point.name, damage=damage)
+    return damage
 
 
 def said(ended: Ended) -> str:

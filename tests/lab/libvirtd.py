@@ -110,10 +110,16 @@ class PrivateLibvirtd:
 
     @property
     def pid(self) -> int:
-        """libvirtd's pid, or that of the `unshare` that waits for it when there is a pid namespace."""
+        """libvirtd's own pid, seen from outside of any namespace."""
         if self._daemon is None:
             raise LibvirtdFailed("libvirtd is not running")
-        return self._daemon.pid
+        pid = self._daemon.pid
+        while (comm := Path(f"/proc/{pid}/comm").read_text().strip()) != "libvirtd":
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            if not children:
+                raise LibvirtdFailed(f"libvirtd is not running below {comm}")
+            pid = int(children[0])
+        return pid
 
     def outside(self, path: str | Path) -> Path:
         """Where a path that libvirt reports is found by a process outside."""
@@ -154,15 +160,16 @@ class PrivateLibvirtd:
         end_processes(self.root)
 
     def stop_daemon(self, how: signal.Signals = signal.SIGKILL, patience: float = 10.0) -> None:
-        """Ends libvirtd alone; its guests run on (but in a pid namespace, whose first process it is)."""
+        """Ends libvirtd alone; its guests run on."""
         if self._daemon is None:
             return
-        self._daemon.send_signal(how)
-        try:
-            self._daemon.wait(patience)
-        except subprocess.TimeoutExpired:
-            self._daemon.kill()
-            self._daemon.wait()
+        with contextlib.suppress(OSError, LibvirtdFailed):
+            os.kill(self.pid, how)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._daemon.wait(patience)
+        if self._daemon.poll() is None:
+            os.killpg(self._daemon.pid, signal.SIGKILL)
+        self._daemon.wait()
         self._daemon = None
 
     def virsh(self, *arguments: str, timeout: float = 120.0) -> str:
@@ -188,8 +195,6 @@ class PrivateLibvirtd:
     def _write_settings(self) -> None:
         for folder in (*(self.root / name for name in PLACES), self._cache):
             folder.mkdir(parents=True, exist_ok=True)
-        for place in PLACES.values():
-            Path(place).mkdir(parents=True, exist_ok=True)
         lines = ['auth_unix_rw = "none"', f'host_uuid = "{self.host_uuid}"', *self._settings]
         if self._listen:
             lines += ["listen_tls = 0", "listen_tcp = 1", 'auth_tcp = "none"']
@@ -206,7 +211,9 @@ class PrivateLibvirtd:
         root = shlex.quote(os.fspath(self.root))
         cache = shlex.quote(os.fspath(self._cache.absolute()))
         folders = {name: f"{root}/{name}" for name in PLACES} | {"cache": cache}
-        mounts = "\n".join(f"mount --bind {folder} {PLACES[name]}" for name, folder in folders.items())
+        mounts = "\n".join(
+            f"mkdir -p {PLACES[name]}; mount --bind {folder} {PLACES[name]}" for name, folder in folders.items()
+        )
         if not self._kvm and Path("/dev/kvm").exists():
             mounts += HIDE_KVM.format(root=root)
         options = "--listen" if self._listen else ""

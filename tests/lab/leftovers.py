@@ -1,0 +1,113 @@
+"""What remains of a lab: found by the lab's name and folder, never by a program's name.
+
+A process belongs to a lab when its environment carries the lab's mark or when it lives among mounts of the lab's
+folder (QEMU's environment is libvirt's, but its mounts are ours).
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from lab.process import MARK, run
+
+BASE = Path("/tmp")
+PREFIX = "virgate-lab-"
+
+
+def find(name: str) -> list[str]:
+    """Everything that remains of the lab, in the operator's words; empty when clean."""
+    return [
+        *(f"process {pid} ({_comm(pid)})" for pid in processes(name)),
+        *(f"network namespace {each}" for each in _namespaces(name)),
+        *(f"mount {each}" for each in _mounts(name)),
+        *(f"loop device {each}" for each in _loops(name)),
+        *(f"folder {each}" for each in [BASE / name] if each.exists()),
+    ]
+
+
+def end(name: str, patience: float = 10.0) -> None:
+    """Removes everything that `find` finds."""
+    deadline = time.monotonic() + patience
+    while (found := list(processes(name))) and time.monotonic() < deadline:
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+    for namespace in _namespaces(name):
+        run(["ip", "netns", "delete", namespace], check=False)
+    for target in reversed(_mounts(name)):
+        run(["umount", "--lazy", target], check=False)
+    for device in _loops(name):
+        run(["losetup", "--detach", device], check=False)
+    remove_folder(BASE / name)
+
+
+def sweep() -> list[str]:
+    """Ends the labs whose owner is dead; returns their names."""
+    swept = []
+    for folder in BASE.glob(f"{PREFIX}*"):
+        if not _owner_lives(folder):
+            end(folder.name)
+            swept.append(folder.name)
+    return swept
+
+
+def sign(folder: Path) -> None:
+    """Writes down who owns the lab: pid and start time, because pids come again."""
+    (folder / "owner").write_text(f"{os.getpid()} {_start_time(os.getpid())}")
+
+
+def remove_folder(folder: Path) -> None:
+    """Never follows a mount: while one is left below, the folder stays and `find` tells."""
+    if not _mounts(folder.name):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def processes(name: str) -> Iterator[int]:
+    mark = f"{MARK}={name}".encode()
+    folder = f" {BASE / name}/".encode()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            if mark in (entry / "environ").read_bytes().split(b"\0") or folder in (entry / "mountinfo").read_bytes():
+                yield int(entry.name)
+
+
+def _owner_lives(folder: Path) -> bool:
+    try:
+        pid, started = (folder / "owner").read_text().split()
+    except (OSError, ValueError):  # just being made by another run, or half removed
+        return folder.exists() and time.time() - folder.stat().st_mtime < 60
+    return _start_time(int(pid)) == started
+
+
+def _start_time(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return "dead"
+
+
+def _comm(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return "gone"
+
+
+def _namespaces(name: str) -> list[str]:
+    listed = run(["ip", "netns", "list"]).stdout.splitlines()
+    return [line.split()[0] for line in listed if line.startswith(f"{name}-")]
+
+
+def _mounts(name: str) -> list[str]:
+    targets = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return [target for target in targets if Path(target).is_relative_to(BASE / name)]
+
+
+def _loops(name: str) -> list[str]:
+    listed = run(["losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE"]).stdout.splitlines()
+    return [line.split()[0] for line in listed if f" {BASE / name}/" in line]

@@ -1,0 +1,83 @@
+"""The lab's network: one namespace with one bridge. No packet leaves it.
+
+Two labs use the same addresses at once, each in a namespace of its own.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.cleanup import Lab
+from lab.process import Finished, run
+
+SUBNET = "10.77.0"
+BRIDGE = "lab0"
+
+
+@dataclass(frozen=True)
+class Port:
+    """One host's cable. `cut` and `mend` are what a hand at the switch does."""
+
+    namespace: str
+    device: str
+    host: str
+    address: str
+
+    def cut(self) -> None:
+        run(["ip", "-n", self.namespace, "link", "set", self.device, "down"])
+
+    def mend(self) -> None:
+        run(["ip", "-n", self.namespace, "link", "set", self.device, "up"])
+
+
+class Network:
+    """`SUBNET.1` is the namespace itself, where the storage servers listen; it is called `storage`."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.namespace = lab.namespace("network")
+        self.enter = ("ip", "netns", "exec", self.namespace)
+        self.gateway = f"{SUBNET}.1"
+        self.hosts_file: Path = lab.folder / "hosts"
+        self._next = 11
+        self.hosts_file.write_text("127.0.0.1 localhost\n")
+        self._name(self.gateway, "storage")
+        self._ip("link", "add", BRIDGE, "type", "bridge")
+        self._ip("address", "add", f"{self.gateway}/24", "dev", BRIDGE)
+        self._ip("link", "set", BRIDGE, "up")
+
+    def cable(self, host: str, namespace: str) -> Port:
+        """Connects another namespace; inside the device is `eth0` and configured."""
+        port = self._port(host)
+        self._ip("link", "add", port.device, "type", "veth", "peer", "name", "eth0", "netns", namespace)
+        run(["ip", "-n", namespace, "address", "add", f"{port.address}/24", "dev", "eth0"])
+        run(["ip", "-n", namespace, "link", "set", "eth0", "up"])
+        self._plug(port)
+        return port
+
+    def tap(self, host: str) -> Port:
+        """A tap device for a program that runs inside this namespace."""
+        port = self._port(host)
+        self._ip("tuntap", "add", "dev", port.device, "mode", "tap")
+        self._plug(port)
+        return port
+
+    def run(self, *argv: str, timeout: float = 60.0) -> Finished:
+        """Runs a program inside the network's namespace."""
+        return run([*self.enter, *argv], timeout=timeout)
+
+    def _port(self, host: str) -> Port:
+        address, device = f"{SUBNET}.{self._next}", f"port{self._next}"
+        self._next += 1
+        self._name(address, host)
+        return Port(self.namespace, device, host, address)
+
+    def _plug(self, port: Port) -> None:
+        self._ip("link", "set", port.device, "master", BRIDGE, "up")
+
+    def _name(self, address: str, host: str) -> None:
+        """In place: hosts have this very file as their /etc/hosts."""
+        with self.hosts_file.open("a") as hosts:
+            hosts.write(f"{address} {host}\n")
+
+    def _ip(self, *arguments: str) -> None:
+        run(["ip", "-n", self.namespace, *arguments])

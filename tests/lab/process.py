@@ -1,0 +1,130 @@
+"""Programs of the lab: run one to its end, keep one running, end exactly what was started."""
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+# Everything started here carries the lab's name in its environment; `leftovers.py` looks for it.
+MARK = "VIRGATE_LAB"
+
+
+class CommandFailed(Exception):
+    """A program ended with another code than 0; the text holds what it said."""
+
+
+class CommandTimedOut(Exception):
+    """A program did not end in time and was killed with all it had started."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a program ended. A negative code is the signal that killed it."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+    def check(self) -> Self:
+        if self.code:
+            raise CommandFailed(f"{shlex.join(self.argv)}: exit {self.code}\n{self.stderr}{self.stdout}".rstrip())
+        return self
+
+
+def environment(mark: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    return {**os.environ, "LC_ALL": "C", MARK: mark, **(extra or {})}
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    input: str = "",
+    timeout: float = 60.0,
+    check: bool = True,
+    env: Mapping[str, str] | None = None,
+) -> Finished:
+    """Runs a program to its end. At `timeout` its whole process group is killed."""
+    child = subprocess.Popen(
+        argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+        env=env,
+    )
+    try:
+        stdout, stderr = child.communicate(input, timeout)
+    except BaseException as problem:
+        kill_group(child.pid)
+        child.communicate()
+        if isinstance(problem, subprocess.TimeoutExpired):
+            raise CommandTimedOut(f"{shlex.join(argv)}: killed after {timeout:g} s") from None
+        raise
+    finished = Finished(tuple(argv), child.returncode, stdout, stderr)
+    return finished.check() if check else finished
+
+
+def kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+class Daemon:
+    """A program that runs until `stop`. It also ends when the process that started it dies, whatever way."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        log: Path,
+        *,
+        mark: str,
+        env: Mapping[str, str] | None = None,
+        fds: Sequence[int] = (),
+    ) -> None:
+        self.log = log
+        with log.open("ab") as sink:
+            self._child = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *argv],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=fds,
+                env=environment(mark, env),
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def ended(self) -> bool:
+        return self._child.poll() is not None
+
+    def stop(self, patience: float = 5.0) -> None:
+        """Asks the program to end, then kills its process group."""
+        if not self.ended:
+            self._child.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(patience)
+        self.kill()
+
+    def kill(self) -> None:
+        kill_group(self._child.pid)
+        self._child.wait()
+
+    def last_words(self, lines: int = 30) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def only_child(pid: int) -> int:
+    """The process that a wrapper such as `unshare --fork` waits for."""
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])

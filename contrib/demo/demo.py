@@ -27,7 +27,7 @@ GUEST = ROOT / "build/guest"
 BLANK = "00000000-0000-0000-0000-000000000000"
 SENTENCE = "This file was written to the volume before the guest was born."
 
-sys.path.insert(0, str(ROOT / "tests/lab"))
+sys.path.insert(0, str(ROOT / "tests"))
 
 HOOK = '''#!/usr/bin/env python3
 """Serves two custom properties: demo_description names the machine, demo_console_log keeps its serial console."""
@@ -251,9 +251,6 @@ class Demo:
         if self.daemon is not None and self.daemon.poll() is None:
             self.daemon.kill()
             self.daemon.wait()
-        if self.vm in self.virsh("list", "--all", "--uuid"):
-            self.virsh("destroy", self.vm, check=False)
-            self.virsh("undefine", self.vm, check=False)
 
     def steps(self) -> list[tuple[str, Callable[[], str]]]:
         return [
@@ -309,7 +306,7 @@ def free_port() -> int:
 
 def main() -> int:
     os.environ["PATH"] += ":/usr/sbin:/sbin"
-    from libvirtd import PrivateLibvirtd
+    from lab.libvirtd import PrivateLibvirtd
 
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)

@@ -1,84 +1,7 @@
-"""A real virgated process on libvirt's own test driver, with folders and a port of its own."""
-
-import os
-import socket
-import subprocess
-import sys
-import time
-import xmlrpc.client
-from pathlib import Path
+"""Daemons for the tests of this folder."""
 
 import pytest
-
-BIN = Path(sys.executable).parent
-
-
-class Running:
-    """The process and how to talk to it."""
-
-    def __init__(self, home: Path, environment: dict[str, str]) -> None:
-        self.home = home
-        self.environment = {**os.environ, **environment}
-        self.port = free_port()
-        self.log = home / "virgated.log"
-        self.process: subprocess.Popen[bytes] | None = None
-        self.api = xmlrpc.client.ServerProxy(f"http://127.0.0.1:{self.port}/", allow_none=True)
-
-    def argv(self, *more: str) -> list[str]:
-        settings = {
-            "daemon.state_dir": self.home / "state",
-            "daemon.run_dir": self.home / "run",
-            "daemon.log_file": self.log,
-            "hooks.directories": self.home / "hooks.d",
-            "plugins.directories": self.home / "plugins.d",
-            "libvirt.uri": "test:///default",
-            "xmlrpc.port": self.port,
-        }
-        return [str(BIN / "virgated"), *(f"--set={key}={value}" for key, value in settings.items()), *more]
-
-    def start(self, *more: str) -> "Running":
-        with (self.home / "stderr").open("ab") as errors:
-            self.process = subprocess.Popen(self.argv(*more), stderr=errors, env=self.environment)
-        self.until(lambda: self.api.ping()["status"]["code"] == 0, "the daemon answers")
-        return self
-
-    def until(self, true, what: str, seconds: float = 20) -> None:
-        """Waits for something another process does; there is no event to await across processes."""
-        ends = time.monotonic() + seconds
-        while time.monotonic() < ends:
-            assert self.process is None or self.process.poll() is None, self.said()
-            try:
-                if true():
-                    return
-            except (OSError, xmlrpc.client.Error):
-                pass
-            time.sleep(0.02)
-        raise AssertionError(f"waited in vain until {what}: {self.said()}")
-
-    def said(self) -> str:
-        return "".join(path.read_text() for path in (self.home / "stderr", self.log) if path.exists())
-
-    def virgate(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        argv = [str(BIN / "virgate"), "--server", f"127.0.0.1:{self.port}", *arguments]
-        return subprocess.run(argv, capture_output=True, text=True, timeout=60, env=self.environment)
-
-    def end(self) -> int:
-        if self.process is None:
-            return 0
-        if self.process.poll() is None:
-            self.process.terminate()
-        try:
-            return self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise
-
-
-def free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
+from lab.virgated import Running
 
 
 @pytest.fixture
@@ -89,7 +12,7 @@ def virgated(tmp_path):
     def make(**environment: str) -> Running:
         for name in ("plugins.d", "hooks.d"):
             (tmp_path / name).mkdir(exist_ok=True)
-        made.append(Running(tmp_path, environment))
+        made.append(Running(tmp_path, environment=environment))
         return made[-1]
 
     yield make

@@ -30,7 +30,7 @@ def test_a_wrong_setting_is_one_line_and_exit_code_2(virgated, wrong, said):
 def test_dump_config_prints_every_value_with_its_origin_and_reads_back(virgated, tmp_path):
     dump = once(virgated().argv("--dump-config")).stdout
     assert f'state_dir = "{tmp_path}/state"  # --set' in dump
-    assert 'timeout = 60.0  # default' in dump
+    assert "timeout = 60.0  # default" in dump
     (tmp_path / "dumped.toml").write_text(dump)
     again = once([virgated().argv()[0], "--config", str(tmp_path / "dumped.toml"), "--dump-config"]).stdout
     assert f'state_dir = "{tmp_path}/state"  # {tmp_path}/dumped.toml' in again
@@ -101,11 +101,13 @@ def test_without_any_setting_a_user_gets_folders_of_his_own(tmp_path):
     home.mkdir(mode=0o777)
     home.chmod(0o777)
     environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
-    from pathlib import Path
     import sys
+    from pathlib import Path
 
     argv = [str(Path(sys.executable).parent / "virgated"), "--dump-config"]
-    done = subprocess.run(argv, env=environment, user=65534, group=65534, extra_groups=[], capture_output=True, text=True)
+    done = subprocess.run(
+        argv, env=environment, user=65534, group=65534, extra_groups=[], capture_output=True, text=True
+    )
     assert f'state_dir = "{home}/.local/state/virgate"  # default' in done.stdout, done.stderr
     assert 'uri = "qemu:///session"  # default' in done.stdout
 

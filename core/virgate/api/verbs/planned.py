@@ -62,12 +62,7 @@ _host("VM.desktopLock", "desktopLock", "Lock the guest's screen.")
 _host("VM.desktopSendHcCommand", "sendHcCmdToDesktop", "Send a command to the guest agent.")
 
 # The host
-_host("Host.getCapabilities", "getVdsCapabilities", "What this host is and can do.")
-_host("Host.getStats", "getVdsStats", "How busy this host is.")
-_host("Host.getHardwareInfo", "getVdsHardwareInfo", "Manufacturer, model and serial number of this host.")
 _host("Host.fenceNode", "fenceNode", "Switch another host's power through a fence agent.")
-_host("Host.setLogLevel", "setLogLevel", "Change how much the daemon logs, until it restarts.")
-_host("Host.prepareForShutdown", "prepareForShutdown", "End the daemon in an orderly way.")
 _host("Host.setMOMPolicy", "setMOMPolicy", "Replace the memory policy.")
 _host("Host.setMOMPolicyParameters", "setMOMPolicyParameters", "Set variables of the memory policy.")
 _host("Host.setKsmTune", "setKsmTune", "Tune kernel same-page merging.")

@@ -19,19 +19,12 @@ class NoSuchMachine(MachineError):
 
 
 @error
-class MachineExists(MachineError):
-    """`create` named a machine that is still listed; a machine that is Down must be destroyed first."""
+class NoWayDown(MachineError):
+    """Neither guest agent nor ACPI nor force is there to end the guest. Old clients know it by this code."""
 
     code: ClassVar[int] = 4
-    text: ClassVar[str] = "Virtual machine already exists"
-    vm: str
-
-
-@error
-class NoWayDown(MachineExists):
-    """Neither guest agent nor ACPI nor force is there to end the guest. Old clients know it by the code of `exist`."""
-
     text: ClassVar[str] = "VM without ACPI or active oVirt guest agent. Try Forced Shutdown."
+    vm: str
 
 
 @error

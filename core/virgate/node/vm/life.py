@@ -124,9 +124,14 @@ def _note_running(life: Life, vitals: Vitals) -> None:
     vitals.pause_code = ""
 
 
+VAGUE = ("", "NOERR", "EOTHER")
+
+
 def _note_halted(life: Life, vitals: Vitals, code: str) -> None:
-    """The reason that stopped the CPUs stays until they run; a plain pause event after an I/O error says less."""
-    vitals.pause_code = code if code != "NOERR" else vitals.pause_code or code
+    """A pause comes with several events in any order; the one that says most about the reason is kept."""
+    known = VAGUE.index(vitals.pause_code) if vitals.pause_code in VAGUE else len(VAGUE)
+    if (VAGUE.index(code) if code in VAGUE else len(VAGUE)) >= known:
+        vitals.pause_code = code
 
 
 def _leave(life: Life, vitals: Vitals) -> None:

@@ -1,11 +1,11 @@
 """What every owner in this room works with, handed in once."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import field, frozen
+from attrs import frozen
 
 from virgate.domxml.facts import DiskSource, HostFacts, PayloadRequest
 from virgate.events import EventBus
@@ -22,13 +22,7 @@ class Payloads(Protocol):
 
     async def make(self, vm: str, payload: PayloadRequest) -> DiskSource: ...
 
-    async def remove(self, source: DiskSource) -> None: ...
-
-
-class Clock(Protocol):
-    """The part of the reactor that knows time."""
-
-    def callLater(self, delay: float, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> Any: ...  # noqa: N802
+    async def remove(self, vm: str) -> None: ...
 
 
 @frozen
@@ -40,12 +34,9 @@ class Means:
     payloads: Payloads
     run_dir: Path
     facts: Callable[[], HostFacts]
-    settings: MachineSettings = field(factory=MachineSettings)
+    settings: MachineSettings
     reactor: Any = None
     """Delays; None: the process's reactor."""
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     pid_folders: tuple[Path, ...] = (Path("/run/libvirt/qemu"),)
-
-
-Members = Mapping[str, Any]

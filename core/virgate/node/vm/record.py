@@ -4,6 +4,7 @@ from typing import Any
 
 from attrs import define, field
 
+from virgate.domxml.facts import DiskRequest
 from virgate.hookspecs.documents import Subject
 from virgate.node.vm.life import Status
 
@@ -25,6 +26,7 @@ class Record:
     name: str
     conf: dict[str, Any] = field(factory=dict)
     custom: dict[str, str] = field(factory=dict)
+    disks: tuple[DiskRequest, ...] = ()
     external: bool = False
     """A domain that somebody else made; it is listed and never ended without being asked."""
     started: float = 0.0

@@ -11,7 +11,9 @@ class MachineSettings:
 
     parallel_starts: int = option(4, "Machines that start at the same time; others wait.", ge(1))
     sample_period: float = option(15.0, "Seconds between two samples of all machines.", gt(0))
-    stale_after: float = option(60.0, "A machine with no sample for so many seconds is reported as not responding.", gt(0))
+    stale_after: float = option(
+        60.0, "A machine with no sample for so many seconds is reported as not responding.", gt(0)
+    )
     shutdown_delay: float = option(30.0, "Seconds the guest agent grants its users before a shutdown.", ge(0))
     shutdown_timeout: float = option(120.0, "Seconds each step of a shutdown may take before the next.", ge(0))
     recovery_period: float = option(5.0, "Seconds between two attempts to find running machines at start.", gt(0))

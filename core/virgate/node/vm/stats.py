@@ -100,9 +100,8 @@ def _memory_usage(shape: Shape, values: Mapping[str, Any]) -> str:
 
 def _network(shape: Shape, earlier: Mapping[str, Any], now: Sample, seconds: float) -> dict[str, Any]:
     values = now.values
-    places = {values.get(f"net.{n}.name"): f"net.{n}." for n in range(values.get("net.count", 0))}
-    before = {earlier.get(f"net.{n}.name"): f"net.{n}." for n in range(earlier.get("net.count", 0))}
-    found = {}
+    places, before = _places(values, "net"), _places(earlier, "net")
+    found: dict[str, Any] = {}
     for nic in shape.nics:
         here, there = places.get(nic.name), before.get(nic.name)
         if here is None or there is None:
@@ -129,14 +128,20 @@ def _network(shape: Shape, earlier: Mapping[str, Any], now: Sample, seconds: flo
     return found
 
 
+def _places(values: Mapping[str, Any], kind: str) -> dict[str, str]:
+    """The prefix of each device's counters by its name; of a chain of images the topmost."""
+    places: dict[str, str] = {}
+    for number in range(values.get(f"{kind}.count", 0)):
+        places.setdefault(str(values.get(f"{kind}.{number}.name")), f"{kind}.{number}.")
+    return places
+
+
 def _disks(shape: Shape, earlier: Mapping[str, Any], values: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    before = {earlier.get(f"block.{n}.name"): f"block.{n}." for n in range(earlier.get("block.count", 0))}
-    found = {}
-    for place in range(values.get("block.count", 0)):
-        here = f"block.{place}."
-        name = values.get(f"{here}name")
+    before = _places(earlier, "block")
+    found: dict[str, Any] = {}
+    for name, here in _places(values, "block").items():
         there = before.get(name)
-        if there is None or f"{here}backingIndex" in values and name in found:
+        if there is None:
             continue
         now = {what: values.get(here + what, 0) for what in COUNTED}
         change = {what: max(now[what] - earlier.get(there + what, 0), 0) for what in COUNTED}

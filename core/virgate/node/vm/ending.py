@@ -1,0 +1,100 @@
+"""Ending a machine: what happens once when its guest is gone, and the destroy verb.
+
+Spec xmlrpc-host-vm 2.2, hooks 1.8.
+"""
+
+from typing import TYPE_CHECKING
+
+from twisted.logger import Logger
+
+from virgate.hookspecs.documents import XmlDocument
+from virgate.libvirt.errors import DomainNotFound, HypervisorFailed
+from virgate.node.vm import flags, hooked, inscription
+from virgate.node.vm.errors import CannotDestroy
+from virgate.node.vm.exits import Exit, Reason
+
+if TYPE_CHECKING:
+    from virgate.node.vm.machine import Machine
+
+log = Logger()
+
+
+async def finish(machine: "Machine", exit: Exit) -> None:
+    """The guest is gone: keeps the reason, releases what the machine used, then Down. Who comes later waits."""
+
+    async def once() -> None:
+        machine.life.ending()
+        await inscription.keep_exit(machine, exit)
+        await _release(machine)
+        machine.life.down(exit)
+
+    await machine.release.run(once)
+
+
+async def destroy(machine: "Machine") -> None:
+    """Ends the guest at once and takes its definition away. Raises what a device hook raised, or `CannotDestroy`."""
+    await hooked.each_device(machine, "before_device_destroy", machine.record.xml)
+    await machine.means.hooks.before_vm_destroy(vm=machine.record.subject)
+    if (launch := machine.launch) is not None:
+        launch.abandon()
+        await launch.over()
+    if machine.vitals.alive:
+        machine.record.asked_down = True
+        machine.life.ending()
+        await _kill(machine)
+        await finish(machine, Exit.of(Reason.ADMIN))
+    await _forget(machine)
+
+
+async def _kill(machine: "Machine") -> None:
+    domains = machine.means.domains
+    try:
+        try:
+            await domains.destroy(machine.id, graceful=True)
+        except HypervisorFailed:
+            await domains.destroy(machine.id, graceful=False)
+    except DomainNotFound:
+        return
+    except HypervisorFailed as refused:
+        if (await _state(machine)) != "shutoff":
+            raise CannotDestroy(machine.id, refused.detail) from refused
+
+
+async def _state(machine: "Machine") -> str:
+    try:
+        state, _ = await machine.means.domains.state(machine.id)
+        return state
+    except DomainNotFound:
+        return "shutoff"
+
+
+async def _release(machine: "Machine") -> None:
+    """Everything is tried; what fails is logged, because nothing else would ever try again."""
+    means, record = machine.means, machine.record
+    if machine.powerdown is not None:
+        machine.powerdown.over()
+    for disk in record.disks:
+        try:
+            await means.disks.teardown(disk)
+        except Exception:
+            log.failure("disk {target} of {vm} was not torn down", target=disk.target, vm=machine.id)
+    try:
+        await means.payloads.remove(machine.id)
+    except Exception:
+        log.failure("payload images of {vm} stay behind", vm=machine.id)
+    flags.remove(means.run_dir, machine.id)
+    await machine.hook_lane.empty()
+    await means.hooks.after_vm_destroy(vm=record.subject, domain=XmlDocument(record.xml))
+    await hooked.each_device(machine, "after_device_destroy", record.xml)
+
+
+async def _forget(machine: "Machine") -> None:
+    """A definition that somebody else made is left to them."""
+    if machine.record.external:
+        return
+    try:
+        await machine.means.domains.undefine(machine.id)
+    except DomainNotFound:
+        pass
+    except HypervisorFailed as refused:
+        raise CannotDestroy(machine.id, refused.detail) from refused

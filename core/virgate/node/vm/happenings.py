@@ -1,0 +1,110 @@
+"""Hypervisor events become inputs of machines' lives. Nothing here waits: what takes time is queued per machine."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from virgate.events import EventBus
+from virgate.libvirt.errors import DomainNotFound
+from virgate.node.vm import ending
+from virgate.node.vm.exits import after_stop
+from virgate.node.vm.life import Status
+from virgate.node.vm.machine import Machine
+
+if TYPE_CHECKING:
+    from virgate.node.vm.registry import Machines
+
+
+class Happenings:
+    """Listens to the bus on behalf of all machines; `unknown(uuid)` hears of started domains that nobody knows."""
+
+    log = Logger()
+
+    def __init__(self, machines: "Machines", events: EventBus, unknown: Callable[[str], None]) -> None:
+        self._machines = machines
+        self._unknown = unknown
+        self._ends = [
+            events.listen(f"libvirt.{topic}", getattr(self, f"_{topic}"))
+            for topic in ("lifecycle", "reboot", "rtc", "io_error", "watchdog", "graphics")
+        ]
+
+    def close(self) -> None:
+        for end in self._ends:
+            end()
+        self._ends = []
+
+    def _lifecycle(self, uuid: str, event: str, detail: str, **_: Any) -> None:
+        machine = self._machines.get(uuid)
+        if machine is None:
+            if event == "started":
+                self._unknown(uuid)
+            return
+        if event == "resumed":
+            self._resumed(machine, detail)
+        elif event == "suspended":
+            self._suspended(machine, detail)
+        elif event in ("stopped", "crashed"):
+            self._stopped(machine, detail if event == "stopped" else "crashed")
+        elif event == "undefined" and machine.vitals.alive and machine.launch is None:
+            self.log.info("{vm} was undefined by somebody else", vm=uuid)
+
+    def _resumed(self, machine: Machine, detail: str) -> None:
+        machine.record.io_error = None
+        machine.life.running()
+        if detail == "unpaused":
+            machine.hook_lane.put(lambda: _after(machine, "after_vm_cont"))
+
+    def _suspended(self, machine: Machine, detail: str) -> None:
+        machine.life.halted("EOTHER" if detail == "ioerror" else "NOERR")
+        if detail in ("paused", "ioerror"):
+            machine.hook_lane.put(lambda: _after(machine, "after_vm_pause"))
+
+    def _stopped(self, machine: Machine, detail: str) -> None:
+        if machine.launch is not None:
+            machine.launch.lost = detail
+            return
+        if not machine.vitals.alive:
+            return
+        exit = after_stop(detail, asked=machine.record.asked_down)
+        Deferred.fromCoroutine(ending.finish(machine, exit)).addErrback(
+            lambda failure: self.log.failure("{vm} was not released", failure, vm=machine.id)
+        )
+
+    def _reboot(self, uuid: str, **_: Any) -> None:
+        if (machine := self._machines.get(uuid)) is not None:
+            machine.guest_does(Status.REBOOTING)
+            if machine.powerdown is not None:
+                machine.powerdown.over()
+
+    def _rtc(self, uuid: str, offset: int, **_: Any) -> None:
+        if (machine := self._machines.get(uuid)) is not None:
+            machine.record.clock_drift = offset
+
+    def _io_error(self, uuid: str, alias: str, action: str, reason: str, path: str = "", **_: Any) -> None:
+        machine = self._machines.get(uuid)
+        if machine is None or action != "pause":
+            return
+        machine.record.io_error = {"alias": alias} | ({"path": path} if path else {})
+        machine.life.halted(reason.upper() or "EOTHER")
+
+    def _watchdog(self, uuid: str, action: str, **_: Any) -> None:
+        if (machine := self._machines.get(uuid)) is not None:
+            machine.record.watchdog = {"time": machine.means.wall(), "action": action}
+
+    def _graphics(self, uuid: str, phase: str, client: str = "", **_: Any) -> None:
+        if (machine := self._machines.get(uuid)) is None:
+            return
+        if phase == "initialize":
+            machine.record.client = client
+        elif phase == "disconnect" and client in ("", machine.record.client):
+            machine.record.client = ""
+
+
+async def _after(machine: Machine, point: str) -> None:
+    try:
+        document = await machine.document()
+    except DomainNotFound:
+        return
+    await getattr(machine.means.hooks, point)(vm=machine.record.subject, domain=document)

@@ -1,0 +1,76 @@
+"""What the daemon writes into a domain so that it finds the machine again with all its properties.
+
+`<ovirt-vm:vm>` holds what every program of the family reads (start time, exit reason); the configuration that clients
+are shown lies beside it (see `virgate.domxml.metadata`). So any daemon can take over, and none keeps files.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+from twisted.logger import Logger
+
+from virgate.domxml import metadata, tree
+from virgate.domxml.request import MachineRequest, read_request
+from virgate.errors import VirgateError
+from virgate.libvirt.errors import DomainNotFound
+from virgate.node.vm.exits import Exit
+
+if TYPE_CHECKING:
+    from virgate.domxml.facts import HostFacts
+    from virgate.node.vm.machine import Machine
+
+PREFIX = "ovirt-vm"
+
+log = Logger()
+
+
+@frozen
+class Inscription:
+    """What a domain says about its machine."""
+
+    request: MachineRequest
+    started: float
+    """Wall-clock seconds; 0 when nothing is written."""
+    exit: Exit | None
+
+
+def inscribe(root: tree.Element, started: float) -> None:
+    """Writes the start time into a document that is about to be defined and forgets how an earlier run ended."""
+    vm = metadata.vm_element(root)
+    if vm is None:
+        vm = metadata.encode(metadata.VmMetadata())
+        metadata.place(root, [vm])
+    for name in ("exitCode", "exitReason", "exitMessage"):
+        for old in vm.findall(f"{{{metadata.VM}}}{name}"):
+            vm.remove(old)
+    metadata.update(vm, {"startTime": started})
+
+
+def read(root: tree.Element, facts: "HostFacts") -> Inscription:
+    """Raises a coded error of `virgate.domxml` for a domain that cannot be understood."""
+    params: dict[str, Any] = metadata.read_conf(root)
+    if not params.get("devices") or params.get("xml"):
+        text = tree.one_line(root)
+        params = {"vmId": root.findtext("uuid", ""), "xml": text}
+    values = metadata.read(root).values
+    exit = None
+    if "exitCode" in values and "exitReason" in values:
+        exit = Exit(int(values["exitCode"]), int(values["exitReason"]), str(values.get("exitMessage", "")))
+    return Inscription(read_request(params, facts, ()), float(values.get("startTime", 0.0)), exit)
+
+
+async def keep_exit(machine: "Machine", exit: Exit) -> None:
+    """Lets the exit reason outlive the daemon. A domain that is not defined has nothing to keep it in."""
+    record = machine.record
+    if record.external or not record.xml:
+        return
+    vm = metadata.vm_element(tree.parse(record.xml))
+    if vm is None:
+        vm = metadata.encode(metadata.VmMetadata())
+    metadata.update(vm, exit.members)
+    try:
+        await machine.means.domains.set_metadata(machine.id, tree.one_line(vm), PREFIX, metadata.VM)
+    except DomainNotFound:
+        return
+    except VirgateError as failure:
+        log.warn("the exit reason of {vm} was not kept: {why}", vm=machine.id, why=str(failure))

@@ -1,0 +1,181 @@
+"""Starting a machine: the sequence of spec xmlrpc-host-vm 3.5 and hooks 1.8, each step with its undoing.
+
+A start runs in the background; at most a few run at a time. If any step fails, the earlier ones are undone in reverse
+and the machine is Down with the failure as its exit message. A domain that could be defined stays defined until
+`destroy`, because it carries the exit reason over a restart of the daemon.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
+from twisted.logger import Logger
+
+from virgate.domxml.facts import DiskRequest, DiskSource
+from virgate.domxml.tree import parse, pretty
+from virgate.hookspecs.documents import JsonDocument, XmlDocument
+from virgate.node.vm import flags, hooked, inscription, readback
+from virgate.node.vm.errors import Abandoned, LostAtStart
+from virgate.node.vm.exits import Exit, Reason, after_stop
+from virgate.node.vm.life import Status
+from virgate.node.vm.record import GuestEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from virgate.domxml.request import MachineRequest
+    from virgate.node.vm.machine import Machine
+
+HONOURED = ("path", "format", "diskType")
+"""What `after_disk_prepare` may change (spec hooks 1.4)."""
+
+
+class Launch:
+    """One start of one machine."""
+
+    log = Logger()
+
+    def __init__(self, machine: "Machine", request: "MachineRequest", slots: DeferredSemaphore) -> None:
+        self._machine = machine
+        self._means = machine.means
+        self._request = request
+        self._slots = slots
+        self._unwanted = False
+        self._interruptible = False
+        self._over: list[Deferred[None]] = []
+        self._job: Deferred[None] | None = None
+        self.lost = ""
+        """How the guest ended if it did before the start was complete."""
+
+    def begin(self) -> None:
+        self._job = Deferred.fromCoroutine(self._run())
+
+    def abandon(self) -> None:
+        """The machine is not wanted any more: what waits is ended now, what libvirt does is undone when it is done."""
+        self._unwanted = True
+        if self._interruptible and self._job is not None:
+            self._job.cancel()
+
+    async def over(self) -> None:
+        """Comes back when the start has succeeded or failed."""
+        if self._machine.launch is self:
+            waiting: Deferred[None] = Deferred()
+            self._over.append(waiting)
+            await waiting
+
+    async def _run(self) -> None:
+        machine = self._machine
+        try:
+            with self._waiting():
+                await self._slots.acquire()
+            try:
+                await self._start()
+            finally:
+                self._slots.release()
+        except (Exception, CancelledError) as failure:
+            await self._failed(failure)
+        machine.launch = None
+        for waiting in self._over:
+            waiting.callback(None)
+
+    async def _failed(self, failure: BaseException) -> None:
+        machine = self._machine
+        exit = self._exit(failure)
+        self.log.warn("{vm} did not start: {why}", vm=machine.id, why=exit.message)
+        await inscription.keep_exit(machine, exit)
+        machine.life.down(exit)
+
+    def _exit(self, failure: BaseException) -> Exit:
+        restoring = self._machine.vitals.status is Status.RESTORING
+        if self._unwanted:
+            return Exit.of(Reason.DESTROYED_AT_START)
+        if isinstance(failure, LostAtStart):
+            return after_stop(failure.detail, asked=self._machine.record.asked_down)
+        return Exit.of(Reason.GENERIC_ERROR, str(failure) or type(failure).__name__, restoring=restoring)
+
+    async def _start(self) -> None:
+        machine, means = self._machine, self._means
+        async with AsyncExitStack() as undo:
+            text = await self._document(undo)
+            launch_flags = flags.read(means.run_dir, machine.id)
+            self._still_wanted()
+            await means.domains.define(text)
+            machine.record.xml = text
+            await means.domains.start(machine.id, paused=bool(launch_flags & flags.START_PAUSED), flags=launch_flags)
+            undo.push_async_callback(self._quietly, lambda: means.domains.destroy(machine.id, graceful=False))
+            if launch_flags & flags.START_PAUSED:
+                machine.life.halted("NOERR")
+            await self._after_start()
+            undo.pop_all()
+        machine.record.guest = GuestEvent(Status.POWERING_UP, means.monotonic())
+        if code := machine.vitals.pause_code:  # a hook may have paused or continued it meanwhile
+            machine.life.launched_paused(code)
+        else:
+            machine.life.launched()
+
+    async def _document(self, undo: AsyncExitStack) -> str:
+        """Everything before libvirt is asked; the answer is the document as the last hook left it."""
+        machine, means = self._machine, self._means
+        sources = await self._disks(undo)
+        root = self._request.domain(sources)
+        inscription.inscribe(root, machine.record.started)
+        flags.write(means.run_dir, machine.id, flags.START_PAUSED if self._request.launch_paused else 0)
+        undo.callback(flags.remove, means.run_dir, machine.id)
+        with self._waiting():
+            await hooked.before_device_create(machine, root)
+            document = XmlDocument(pretty(root))
+            await means.hooks.before_vm_start(vm=machine.record.subject, domain=document)
+        parse(document.text)  # broken XML is told as such, not by what libvirt makes of it
+        return document.text
+
+    async def _disks(self, undo: AsyncExitStack) -> dict[str, DiskSource]:
+        means, sources = self._means, {}
+        for disk in self._request.disks:
+            self._still_wanted()
+            source = await means.disks.prepare(disk)
+            undo.push_async_callback(self._quietly, partial(means.disks.teardown, disk))
+            sources[disk.target] = await self._after_prepare(disk, source) if disk.is_image else source
+        for payload in self._request.payloads:
+            sources[payload.target] = await means.payloads.make(self._machine.id, payload)
+        return sources
+
+    async def _after_prepare(self, disk: DiskRequest, source: DiskSource) -> DiskSource:
+        drive = readback.drive(self._machine.record.conf, disk, source)
+        data = JsonDocument(drive)
+        with self._waiting():
+            await self._means.hooks.after_disk_prepare(vm=self._machine.record.subject, data=data)
+        return readback.changed(source, {name: data.value[name] for name in HONOURED if name in data.value})
+
+    async def _after_start(self) -> None:
+        machine = self._machine
+        document = await machine.document()
+        readback.refresh(machine)
+        await self._means.hooks.after_vm_start(vm=machine.record.subject, domain=document)
+        await hooked.each_device(machine, "after_device_create", machine.record.xml)
+        flags.remove(self._means.run_dir, machine.id)
+        if self.lost:
+            raise LostAtStart(machine.id, self.lost)
+        self._still_wanted()
+
+    def _still_wanted(self) -> None:
+        if self._unwanted:
+            raise Abandoned(self._machine.id)
+
+    @contextmanager
+    def _waiting(self) -> "Iterator[None]":
+        """Inside, `abandon` cancels at once."""
+        self._still_wanted()
+        self._interruptible = True
+        try:
+            yield
+        finally:
+            self._interruptible = False
+        self._still_wanted()
+
+    async def _quietly(self, undo: Callable[[], Awaitable[Any]]) -> None:
+        try:
+            await undo()
+        except Exception:
+            self.log.failure("undoing the start of {vm} left something behind", vm=self._machine.id)

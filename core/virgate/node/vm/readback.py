@@ -1,0 +1,140 @@
+"""What the hypervisor made of a machine: addresses, aliases, ports and names back into its configuration, and the
+shape its statistics have. Done after the start, after recovery and whenever devices change."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from virgate.domxml import running, tree
+from virgate.domxml.facts import DiskRequest, DiskSource
+from virgate.node.vm import pids
+from virgate.node.vm.stats import Nic, Shape
+
+if TYPE_CHECKING:
+    from virgate.node.vm.machine import Machine
+
+
+def drive(conf: Mapping[str, Any], disk: DiskRequest, source: DiskSource) -> dict[str, Any]:
+    """The drive as `after_disk_prepare` gets it: what the client gave, with the path that storage prepared."""
+    given = next(
+        (one for one in conf.get("devices", ()) if one.get("type") == "disk" and one.get("name") == disk.target),
+        {
+            "type": "disk",
+            "device": disk.device,
+            "name": disk.target,
+            "poolID": disk.pool_id,
+            "domainID": disk.domain_id,
+            "imageID": disk.image_id,
+            "volumeID": disk.volume_id,
+        },
+    )
+    return {**given, "path": source.path, "format": _client_format(source.format), "diskType": source.kind}
+
+
+def changed(source: DiskSource, values: Mapping[str, Any]) -> DiskSource:
+    """The source with what a hook left in the drive."""
+    return attrs.evolve(
+        source,
+        path=str(values.get("path", source.path)),
+        format=str(values.get("format", source.format)),
+        kind=values.get("diskType") or source.kind,
+    )
+
+
+def _client_format(name: str) -> str:
+    return "cow" if name == "qcow2" else name
+
+
+def refresh(machine: "Machine") -> None:
+    """Reads the last known document of the machine into its configuration and its statistics."""
+    record, conf = machine.record, machine.record.conf
+    root = tree.parse(record.xml)
+    conf["devices"] = running.devices(root, conf.get("devices", ()))
+    conf["memSize"] = running.memory(root).bytes >> 20
+    displays = running.displays(root)
+    conf.update(_first_display(displays))
+    machine.figures.reshape(shape(root, conf, displays))
+    record.pid = pids.find(machine.means.pid_folders, record.name)
+
+
+def _first_display(displays: list[dict[str, str]]) -> dict[str, str]:
+    """The members that old clients look for beside the list; none for a machine without a screen."""
+    if not displays:
+        return {}
+    first = displays[0]
+    return {
+        "display": "qxl" if first["type"] == "spice" else first["type"],
+        "displayPort": first["port"],
+        "displaySecurePort": first["tlsPort"],
+        "displayIp": first["ipAddress"],
+    }
+
+
+def shape(root: tree.Element, conf: Mapping[str, Any], displays: list[dict[str, str]]) -> Shape:
+    """What the statistics of the machine in this document name."""
+    memory = running.memory(root).bytes >> 10
+    balloon = root.find("devices/memballoon")
+    return Shape(
+        members=_members(root, conf, displays),
+        nics=tuple(_nics(root)),
+        disks={str(device.get("name")): _identity(device) for device in _disks(conf)},
+        memory_kib=memory,
+        balloon_min_kib=_kib(conf.get("memGuaranteedSize")),
+        balloon_target_kib=_target(conf),
+        ballooning=balloon is not None and balloon.get("model") != "none",
+    )
+
+
+def _members(root: tree.Element, conf: Mapping[str, Any], displays: list[dict[str, str]]) -> dict[str, Any]:
+    members: dict[str, Any] = {
+        "vmType": str(conf.get("vmType", "kvm")),
+        "kvmEnable": str(conf.get("kvmEnable", "true")),
+        "acpiEnable": str(conf.get("acpiEnable", "true")),
+        "displayInfo": displays,
+        "hash": running.hash_text(root),
+    }
+    members |= {name: str(conf[name]) for name in ("cdrom", "boot") if name in conf}
+    if first := _first_display(displays):
+        members |= {("displayType" if name == "display" else name): value for name, value in first.items()}
+    if (quota := root.findtext("cputune/quota")) is not None:
+        members["vcpuQuota"] = quota
+    if (period := root.findtext("cputune/period")) is not None:
+        members["vcpuPeriod"] = int(period)
+    if tuned := [_tuned(device) for device in _disks(conf) if device.get("specParams", {}).get("ioTune")]:
+        members["ioTune"] = tuned
+    return members
+
+
+def _disks(conf: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [device for device in conf["devices"] if device.get("type") == "disk"]
+
+
+def _identity(device: Mapping[str, Any]) -> dict[str, str]:
+    if device.get("imageID"):
+        return {"imageID": str(device["imageID"])}
+    return {"lunGUID": str(device["GUID"])} if device.get("GUID") else {}
+
+
+def _tuned(device: Mapping[str, Any]) -> dict[str, Any]:
+    limits = {name: str(value) for name, value in device["specParams"]["ioTune"].items()}
+    return {"name": str(device.get("name", "")), "path": str(device.get("path", "")), "ioTune": limits}
+
+
+def _nics(root: tree.Element) -> Iterator[Nic]:
+    for found in root.iterfind("devices/interface"):
+        name = tree.attribute(found, "target", "dev")
+        if name and found.get("type") != "hostdev":
+            yield Nic(name, tree.attribute(found, "mac", "address"), tree.attribute(found, "model", "type"))
+
+
+def _target(conf: Mapping[str, Any]) -> int:
+    targets = [device.get("target") for device in conf["devices"] if device.get("type") == "balloon"]
+    return next((int(target) for target in targets if target), 0)
+
+
+def _kib(mebibytes: Any) -> int:
+    try:
+        return int(mebibytes or 0) << 10
+    except ValueError:
+        return 0

@@ -1,0 +1,116 @@
+"""Finding machines again after the daemon was gone (spec migration 12.2, 12.4).
+
+Every domain that carries our metadata or the agent's channel is managed again; other running ones are listed as
+external. Unlike the reference, nothing is ever destroyed here: a domain of ours that cannot be read keeps running, is
+kept in `unreadable` and reported.
+"""
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from virgate.domxml import running, tree
+from virgate.errors import VirgateError
+from virgate.node.vm import inscription, readback
+from virgate.node.vm.exits import Exit, Reason, found_off
+from virgate.node.vm.machine import Machine
+from virgate.node.vm.record import Record
+
+if TYPE_CHECKING:
+    from virgate.libvirt.domains import DomainSummary
+    from virgate.node.vm.registry import Machines
+
+GONE_STATES = frozenset({"shutoff", "crashed"})
+
+
+class Recovery:
+    """Rebuilds machines from what the hypervisor knows."""
+
+    log = Logger()
+
+    def __init__(self, machines: "Machines") -> None:
+        self._machines = machines
+        self._means = machines.means
+        self._stopped = False
+        self._wait: Deferred[None] | None = None
+        self.unreadable: dict[str, str] = {}
+        """Domains of ours that could not be rebuilt, with the reason."""
+
+    async def run(self) -> None:
+        """Comes back when every domain was looked at; tries again as long as the hypervisor does not answer."""
+        while not self._stopped:
+            try:
+                await self._all()
+            except VirgateError as failure:
+                self.log.warn("machines cannot be recovered yet: {why}", why=str(failure))
+                self._wait = deferLater(self._means.reactor, self._means.settings.recovery_period)
+                await self._wait
+            else:
+                return
+
+    def stop(self) -> None:
+        self._stopped = True
+
+    async def appeared(self, uuid: str) -> None:
+        """A domain started that is not in the list; it may be one of ours that somebody else started."""
+        for found in await self._means.domains.list():
+            if found.uuid == uuid and uuid not in self._machines:
+                await self._one(found)
+
+    async def _all(self) -> None:
+        for found in await self._means.domains.list():
+            if found.uuid not in self._machines:
+                await self._one(found)
+
+    async def _one(self, found: "DomainSummary") -> None:
+        text = await self._means.domains.xml(found.uuid)
+        root = tree.parse(text)
+        ours = running.ours(root)
+        if running.is_appliance(root) or (not ours and found.state in GONE_STATES):
+            return
+        try:
+            machine, exit = self._rebuild(root, text, external=not ours)
+        except Exception as failure:
+            self.unreadable[found.uuid] = str(failure) or type(failure).__name__
+            self.log.failure("{vm} is left running as it is: it cannot be read", vm=found.uuid)
+            return
+        self._place(machine, found, exit)
+        self._machines.adopt(machine)
+        self.log.info("recovered {vm}: {status}", vm=machine.id, status=str(machine.vitals.status))
+
+    def _rebuild(self, root: tree.Element, text: str, *, external: bool) -> tuple[Machine, Exit | None]:
+        kept = inscription.read(root, self._means.facts())
+        request = kept.request
+        record = Record(
+            request.id,
+            request.name,
+            running.read(text).conf,
+            dict(request.custom),
+            disks=() if external else request.disks,
+            external=external,
+            started=kept.started or self._means.wall(),
+            time_offset=int(request.conf.get("timeOffset") or 0),
+            xml=text,
+        )
+        machine = Machine(record, self._means, request)
+        readback.refresh(machine)
+        return machine, kept.exit
+
+    def _place(self, machine: Machine, found: "DomainSummary", exit: Exit | None) -> None:
+        """Brings the life to where the hypervisor says it is."""
+        life = machine.life
+        if exit is not None and found.state in GONE_STATES:
+            life.down(exit)
+        elif found.state == "shutoff":
+            life.down(found_off(found.reason))
+        elif found.state == "crashed":
+            life.down(Exit.of(Reason.LOST_QEMU))
+        elif found.state == "paused":
+            life.launched_paused(PAUSE_CODES.get(found.reason, "NOERR"))
+        else:
+            life.launched()
+
+
+PAUSE_CODES = {"ioerror": "EOTHER", "i/o error": "EOTHER", "postcopy": "POSTCOPY"}

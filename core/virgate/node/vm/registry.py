@@ -1,0 +1,100 @@
+"""All machines of this host: create, find, list, destroy, and finding them again after a restart."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredLock, DeferredSemaphore
+from twisted.logger import Logger
+
+from virgate.domxml.request import read_request
+from virgate.node.vm import ending
+from virgate.node.vm.errors import NoSuchMachine
+from virgate.node.vm.happenings import Happenings
+from virgate.node.vm.launch import Launch
+from virgate.node.vm.machine import Machine
+from virgate.node.vm.means import Means
+from virgate.node.vm.record import Record
+from virgate.node.vm.recovery import Recovery
+from virgate.node.vm.sampler import Sampler
+
+
+class Machines:
+    """The front of this room."""
+
+    log = Logger()
+
+    def __init__(self, means: Means) -> None:
+        self.means = means
+        self._machines: dict[str, Machine] = {}
+        self._destroying: dict[str, DeferredLock] = {}
+        self._slots = DeferredSemaphore(means.settings.parallel_starts)
+        self._happenings: Happenings | None = None
+        self.sampler = Sampler(means, self)
+        self.recovery = Recovery(self)
+
+    def __iter__(self) -> Iterator[Machine]:
+        return iter(tuple(self._machines.values()))
+
+    def __len__(self) -> int:
+        return len(self._machines)
+
+    def __contains__(self, vm: object) -> bool:
+        return vm in self._machines
+
+    async def start(self) -> None:
+        """Finds the machines that are there; comes back when all are managed again, however long that takes."""
+        self._happenings = Happenings(self, self.means.events, self._appeared)
+        await self.recovery.run()
+        self.sampler.start()
+
+    async def stop(self) -> None:
+        """Stops watching. Guests go on."""
+        if self._happenings is not None:
+            self._happenings.close()
+        self.recovery.stop()
+        self.sampler.stop()
+
+    def get(self, vm: str) -> Machine | None:
+        return self._machines.get(vm)
+
+    def find(self, vm: str) -> Machine:
+        """Raises `NoSuchMachine` (code 1)."""
+        try:
+            return self._machines[vm]
+        except KeyError:
+            raise NoSuchMachine(vm) from None
+
+    def adopt(self, machine: Machine) -> None:
+        """Lists a machine that recovery has rebuilt."""
+        self._machines[machine.id] = machine
+
+    async def create(self, params: Mapping[str, Any]) -> Machine:
+        """Lists a machine and begins to start it; raises before anything is done if the parameters are wrong."""
+        request = read_request(params, self.means.facts(), self._machines)
+        record = Record(request.id, request.name, request.conf, dict(request.custom), disks=request.disks)
+        record.time_offset = int(request.conf.get("timeOffset", 0) or 0)
+        record.started = self.means.wall()
+        machine = self._machines[request.id] = Machine(record, self.means, request)
+        machine.launch = Launch(machine, request, self._slots)
+        machine.launch.begin()
+        return machine
+
+    async def destroy(self, vm: str) -> None:
+        """Ends the guest, releases everything and takes the machine from the list, one at a time per machine."""
+        machine = self.find(vm)
+        lock = self._destroying.setdefault(vm, DeferredLock())
+        await lock.acquire()
+        try:
+            if self._machines.get(vm) is not machine:
+                raise NoSuchMachine(vm)
+            await ending.destroy(machine)
+            del self._machines[vm]
+            self._destroying.pop(vm, None)
+        finally:
+            lock.release()
+
+    def _appeared(self, uuid: str) -> None:
+        """A domain that somebody else started is listed as external."""
+        Deferred.fromCoroutine(self.recovery.appeared(uuid)).addErrback(
+            lambda failure: self.log.failure("{vm} could not be read", failure, vm=uuid)
+        )

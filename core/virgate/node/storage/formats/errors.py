@@ -59,3 +59,12 @@ class MetadataCleared(VirgateError):
 
     code: ClassVar[int] = 757
     text: ClassVar[str] = "Metadata was cleared: the volume is deleted"
+
+
+@error
+class NoSuchLease(VirgateError):
+    """The index has no usable record of that name."""
+
+    code: ClassVar[int] = 936
+    text: ClassVar[str] = "There is no lease {self.name}"
+    name: str

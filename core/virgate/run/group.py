@@ -14,7 +14,7 @@ from os import PathLike, fspath
 from typing import Any
 
 from twisted.internet.interfaces import IReadDescriptor
-from zope.interface import implementer  # type: ignore[import-untyped]
+from zope.interface import implementer
 
 from virgate.run.errors import CannotStart
 from virgate.run.loop import reactor

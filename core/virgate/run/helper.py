@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred, TimeoutError, ensureDeferred
 from twisted.logger import Logger
 
 from virgate.run import frames

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 
 from twisted.internet.interfaces import IReadDescriptor, IWriteDescriptor
-from zope.interface import implementer  # type: ignore[import-untyped]
+from zope.interface import implementer
 
 from virgate.run.loop import reactor
 

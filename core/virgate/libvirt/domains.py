@@ -1,0 +1,197 @@
+"""The operations on machines, by the domain's id. Machines are defined, then started, so metadata outlives a stop.
+
+Everything raises DomainNotFound, HypervisorAway or HypervisorFailed (libvirt.errors).
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import libvirt
+from attrs import frozen
+
+from virgate.libvirt import words
+from virgate.libvirt.connection import Hypervisor
+
+Result = TypeVar("Result")
+Statistics = dict[str, dict[str, Any]]
+
+GROUPS = (
+    libvirt.VIR_DOMAIN_STATS_STATE
+    | libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
+    | libvirt.VIR_DOMAIN_STATS_BALLOON
+    | libvirt.VIR_DOMAIN_STATS_VCPU
+    | libvirt.VIR_DOMAIN_STATS_INTERFACE
+    | libvirt.VIR_DOMAIN_STATS_BLOCK
+)
+"""A driver leaves out the groups it does not know."""
+
+
+@frozen
+class DomainSummary:
+    """One line of the list. `id` is libvirt's running number, None for a domain that does not run."""
+
+    uuid: str
+    name: str
+    id: int | None
+    state: str
+    reason: str
+    persistent: bool
+
+
+class Domains:
+    """What can be asked of the hypervisor about machines, and done to them."""
+
+    def __init__(self, hypervisor: Hypervisor) -> None:
+        self._hypervisor = hypervisor
+        self._sampling = Sampling()
+
+    async def define(self, xml: str) -> str:
+        """Makes the definition or replaces it; answers the domain's id."""
+        return await self._hypervisor.call(lambda connection: str(connection.defineXML(xml).UUIDString()))
+
+    async def create(self, xml: str, paused: bool = False, flags: int = 0) -> str:
+        """Defines and starts; a domain that does not start is not left defined."""
+        return await self._hypervisor.call(_create, xml, _start_flags(paused, flags))
+
+    async def start(self, uuid: str, paused: bool = False, flags: int = 0) -> None:
+        """Starts a defined domain. `flags`: further VIR_DOMAIN_START_* bits."""
+        await self._do(uuid, lambda domain: domain.createWithFlags(_start_flags(paused, flags)))
+
+    async def destroy(self, uuid: str, graceful: bool = True) -> None:
+        """Pulls the plug. Gracefully: fails instead of killing a QEMU that does not end on SIGTERM."""
+        flags = libvirt.VIR_DOMAIN_DESTROY_GRACEFUL if graceful else 0
+        await self._do(uuid, lambda domain: domain.destroyFlags(flags))
+
+    async def undefine(self, uuid: str) -> None:
+        """Forgets the definition with its saved memory, snapshots and NVRAM; a running domain goes on."""
+        await self._do(uuid, _undefine)
+
+    async def suspend(self, uuid: str) -> None:
+        await self._do(uuid, lambda domain: domain.suspend())
+
+    async def resume(self, uuid: str) -> None:
+        await self._do(uuid, lambda domain: domain.resume())
+
+    async def shutdown(self, uuid: str) -> None:
+        """Presses the power button; whether the guest listens shows later."""
+        await self._do(uuid, lambda domain: domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN))
+
+    async def reboot(self, uuid: str) -> None:
+        """Asks the guest to start again, by ACPI."""
+        await self._do(uuid, lambda domain: domain.reboot(libvirt.VIR_DOMAIN_REBOOT_ACPI_POWER_BTN))
+
+    async def reset(self, uuid: str) -> None:
+        """Presses the reset button."""
+        await self._do(uuid, lambda domain: domain.reset())
+
+    async def xml(self, uuid: str, inactive: bool = False) -> str:
+        """The running document, or with `inactive` the one of the next start. Secrets are left out."""
+        flags = libvirt.VIR_DOMAIN_XML_INACTIVE if inactive else 0
+        return await self._do(uuid, lambda domain: str(domain.XMLDesc(flags)))
+
+    async def state(self, uuid: str) -> tuple[str, str]:
+        """State and reason, words of `words.STATES` and `words.REASONS`."""
+        return words.state(*await self._do(uuid, lambda domain: domain.state()))
+
+    async def list(self) -> list[DomainSummary]:
+        """All domains, running or not, in three calls whatever their number."""
+        return await self._hypervisor.call(_list)
+
+    async def statistics(self) -> Statistics:
+        """The figures of all running domains, in one call; the keys are libvirt's ("state.state", "vcpu.0.time")."""
+        return await self._hypervisor.call(self._sampling.take)
+
+    async def metadata(self, uuid: str, uri: str, inactive: bool = False) -> str | None:
+        """The metadata element of a namespace, if the domain has it."""
+        return await self._do(uuid, lambda domain: _metadata(domain, uri, inactive))
+
+    async def set_metadata(self, uuid: str, xml: str | None, prefix: str, uri: str) -> None:
+        """Replaces the element in the definition and in the running domain; None removes it."""
+        await self._do(uuid, lambda domain: _set_metadata(domain, xml, prefix, uri))
+
+    async def _do(self, uuid: str, function: Callable[[Any], Result]) -> Result:
+        return await self._hypervisor.call(lambda connection: function(connection.lookupByUUIDString(uuid)), uuid=uuid)
+
+
+class Sampling:
+    """The bulk call, with what this libvirt turned out not to know. Runs in threads."""
+
+    def __init__(self) -> None:
+        self._flags = (
+            libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+        )
+
+    def take(self, connection: Any) -> Statistics:
+        """One stuck machine does not hold up the others: of it only what costs no question to QEMU is said."""
+        try:
+            found = connection.getAllDomainStats(GROUPS, self._flags)
+        except libvirt.libvirtError as problem:
+            if not self._flags or problem.get_error_code() not in UNKNOWN_FLAGS:
+                raise
+            self._flags = 0
+            found = connection.getAllDomainStats(GROUPS, 0)
+        return {domain.UUIDString(): figures for domain, figures in found}
+
+
+UNKNOWN_FLAGS = frozenset(
+    {libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED, libvirt.VIR_ERR_NO_SUPPORT}
+)
+
+
+def _start_flags(paused: bool, flags: int) -> int:
+    return flags | (libvirt.VIR_DOMAIN_START_PAUSED if paused else 0)
+
+
+def _create(connection: Any, xml: str, flags: int) -> str:
+    domain = connection.defineXML(xml)
+    try:
+        domain.createWithFlags(flags)
+    except libvirt.libvirtError:
+        _undefine(domain)
+        raise
+    return str(domain.UUIDString())
+
+
+def _undefine(domain: Any) -> None:
+    everything = (
+        libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+        | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+        | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+        | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+    )
+    try:
+        domain.undefineFlags(everything)
+    except libvirt.libvirtError as problem:
+        if problem.get_error_code() not in UNKNOWN_FLAGS:
+            raise
+        domain.undefine()
+
+
+def _list(connection: Any) -> list[DomainSummary]:
+    persistent = {
+        domain.UUIDString() for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)
+    }
+    summaries = []
+    for domain, figures in connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, 0):
+        state, reason = words.state(figures["state.state"], figures["state.reason"])
+        uuid, id = domain.UUIDString(), domain.ID()
+        running = None if id < 0 else id
+        summaries.append(DomainSummary(uuid, domain.name(), running, state, reason, uuid in persistent))
+    return summaries
+
+
+def _metadata(domain: Any, uri: str, inactive: bool) -> str | None:
+    flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG if inactive else libvirt.VIR_DOMAIN_AFFECT_CURRENT
+    try:
+        return str(domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, uri, flags))
+    except libvirt.libvirtError as problem:
+        if problem.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN_METADATA:
+            return None
+        raise
+
+
+def _set_metadata(domain: Any, xml: str | None, prefix: str, uri: str) -> None:
+    flags = (libvirt.VIR_DOMAIN_AFFECT_LIVE if domain.isActive() else 0) | (
+        libvirt.VIR_DOMAIN_AFFECT_CONFIG if domain.isPersistent() else 0
+    )
+    domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, xml, prefix, uri, flags)

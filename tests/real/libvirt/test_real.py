@@ -1,0 +1,160 @@
+"""A real libvirtd with real QEMU: what the fake driver cannot show."""
+
+import signal
+
+import pytest
+import pytest_twisted
+from twisted.internet.defer import ensureDeferred
+
+from virgate.libvirt.connection import Hypervisor
+from virgate.libvirt.domains import Domains
+from virgate.libvirt.errors import DomainNotFound, HypervisorAway, HypervisorFailed
+
+LIBVIRT_NOWHERE = "qemu+unix:///system?socket=/nowhere/libvirt-sock"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_real_machine_s_life_in_states_and_events(domains, guest, heard):
+    uuid = await domains.create(guest("life"), paused=True)
+    assert await domains.state(uuid) == ("paused", "user")
+    await domains.resume(uuid)
+    assert await domains.state(uuid) == ("running", "unpaused")
+    await domains.reset(uuid)
+    figures = (await domains.statistics())[uuid]
+    assert figures["state.state"] == 1
+    assert figures["balloon.maximum"] == 64 << 10
+    assert {"cpu.time", "vcpu.current", "block.count", "net.count"} <= set(figures)
+    await domains.destroy(uuid)
+    assert await domains.state(uuid) == ("shutoff", "destroyed")
+    await domains.undefine(uuid)
+    assert uuid not in {summary.uuid for summary in await domains.list()}
+    await heard.until("libvirt.lifecycle", uuid=uuid, event="undefined")
+    assert await heard.until("libvirt.reboot", uuid=uuid) == {"uuid": uuid}
+    assert [(fields["event"], fields["detail"]) for fields in heard.of("libvirt.lifecycle")] == [
+        ("defined", "added"),
+        ("resumed", "unpaused"),
+        ("started", "booted"),
+        ("suspended", "paused"),
+        ("resumed", "unpaused"),
+        ("stopped", "destroyed"),
+        ("undefined", "removed"),
+    ]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_machine_that_cannot_start_is_not_left_defined(domains, guest):
+    missing = "<disk type='file' device='disk'><source file='/nowhere/disk'/><target dev='vda' bus='virtio'/></disk>"
+    with pytest.raises(HypervisorFailed, match="/nowhere/disk"):
+        await domains.create(guest("broken", devices=missing))
+    assert "broken" not in {summary.name for summary in await domains.list()}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_killed_machine_is_told_as_crashed(domains, guest, heard, libvirtd):
+    uuid = await domains.create(guest("killed"))
+    (pid,) = libvirtd.guests()
+    import os
+
+    os.kill(pid, signal.SIGKILL)
+    stopped = await heard.until("libvirt.lifecycle", uuid=uuid, event="stopped")
+    assert stopped["detail"] in ("failed", "crashed")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_machine_that_asks_for_its_watchdog_is_told(domains, guest, heard):
+    """A guest without an operating system cannot set off a watchdog; the event's shape is held by the unit tests."""
+    uuid = await domains.create(guest("dog", devices="<watchdog model='i6300esb' action='pause'/>"))
+    assert "i6300esb" in await domains.xml(uuid)
+
+
+@pytest_twisted.ensureDeferred
+async def test_metadata_of_a_running_machine_is_in_both_its_documents(domains, guest):
+    uuid = await domains.create(guest("meta"), paused=True)
+    await domains.set_metadata(uuid, "<vm two='2'/>", "b", "http://example.org/b")
+    for inactive in (False, True):
+        assert "two" in await domains.metadata(uuid, "http://example.org/b", inactive)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_restarted_libvirtd_is_found_again_with_its_machines(libvirtd, real, domains, guest, heard):
+    uuid = await domains.create(guest("survivor"), paused=True)
+    running = ensureDeferred(real.call(lambda connection: connection.getInfo()))
+    await running
+    libvirtd.kill()
+    lost = await heard.until("libvirt.disconnected")
+    assert lost["uri"] == libvirtd.uri
+    assert not real.connected
+    with pytest.raises(HypervisorAway):
+        await domains.state(uuid)
+    before = len(heard.of("libvirt.connected"))
+    libvirtd.start()
+    while len(heard.of("libvirt.connected")) == before:
+        heard.told.clear()
+        before = 0
+        await heard.until("libvirt.connected")
+    assert await domains.state(uuid) == ("paused", "user")
+    await domains.resume(uuid)
+    assert await heard.until("libvirt.lifecycle", uuid=uuid, event="resumed"), "events work on the new connection"
+
+
+@pytest_twisted.ensureDeferred
+async def test_calls_under_way_when_libvirtd_dies_fail_as_away(libvirtd, real, domains, heard):
+    libvirtd.signal(signal.SIGSTOP)
+    waiting = [ensureDeferred(domains.list()) for _ in range(12)]
+    libvirtd.kill()
+    for call in waiting:
+        with pytest.raises(HypervisorAway):
+            await call
+    assert len(heard.of("libvirt.disconnected")) == 1
+    heard.told.clear()
+    libvirtd.start()
+    await heard.until("libvirt.connected")
+    assert await domains.list() == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_libvirtd_that_hangs_is_noticed_by_keep_alive(libvirtd, events, heard):
+    hypervisor = Hypervisor(libvirtd.uri, events, keepalive=(1, 1), pauses=(0.1,))
+    await hypervisor.start()
+    libvirtd.signal(signal.SIGSTOP)
+    hanging = ensureDeferred(Domains(hypervisor).list())
+    with pytest.raises(HypervisorAway):
+        await hanging
+    assert not hypervisor.connected
+    libvirtd.signal(signal.SIGCONT)
+    heard.told.clear()
+    await heard.until("libvirt.connected")
+    await hypervisor.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_starting_without_libvirt_does_not_fail_and_says_so_once(events, heard, passing):
+    hypervisor = Hypervisor(LIBVIRT_NOWHERE, events, pauses=(0.01,))
+    attempts = []
+    opened = hypervisor._open
+    hypervisor._open = lambda: (attempts.append(1), opened())[1]
+    await hypervisor.start()
+    await passing(lambda: len(attempts) > 3)
+    assert not hypervisor.connected
+    assert len(heard.told) == 1
+    assert heard.told[0][0] == "libvirt.disconnected"
+    assert "/nowhere/libvirt-sock" in heard.told[0][1]["reason"]
+    await hypervisor.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_starting_while_libvirt_accepts_and_says_nothing_does_not_hang(libvirtd, events, heard, monkeypatch):
+    monkeypatch.setattr("virgate.libvirt.connection.FIRST_ATTEMPT", 0.2)
+    libvirtd.signal(signal.SIGSTOP)
+    hypervisor = Hypervisor(libvirtd.uri, events)
+    await hypervisor.start()
+    assert heard.told == [("libvirt.disconnected", {"uri": libvirtd.uri, "reason": "no answer yet"})]
+    libvirtd.signal(signal.SIGCONT)
+    await heard.until("libvirt.connected")
+    await hypervisor.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_unknown_real_machine_is_not_found(domains):
+    with pytest.raises(DomainNotFound):
+        await domains.xml("00000000-0000-4000-8000-000000000000")

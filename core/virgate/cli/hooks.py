@@ -251,5 +251,8 @@ def _fate(found: "Trial") -> str:
     layout = "" if found.diff else ", in its layout only"
     if found.used:
         return f"the document is changed{layout}"
-    why = "the operation is aborted" if found.aborts else "this point does not take changes"
+    if found.aborts:
+        why = "the operation is aborted"
+    else:
+        why = "it cannot be used" if found.damaged else "this point does not take changes"
     return f"the document was changed{layout}, which has no effect: {why}"

@@ -24,12 +24,13 @@ SAMPLE_ID = "00000000-0000-4000-8000-000000000001"
 
 @frozen
 class Trial:
-    """What came of it. `problem`: why it counts as failed or why the document is not used; empty if all is well."""
+    """What came of it. `problem`: why it counts as failed, or what is wrong with the document; empty if all is well."""
 
     point: Point
     ended: Ended
     problem: str
     aborts: bool
+    damaged: bool
     before: str
     after: str
 
@@ -40,7 +41,7 @@ class Trial:
     @property
     def used(self) -> bool:
         """The daemon goes on with what the script left."""
-        return self.changed and self.point.changes and not self.aborts
+        return self.changed and self.point.changes and not (self.aborts or self.damaged)
 
     @property
     def diff(self) -> list[str]:
@@ -82,18 +83,18 @@ async def attempt(runner: Runner, point: Point, script: str, given: Mapping[str,
     before = document.text if document else ""
     verdict = await runner.run_scripts([script], point.name, occasion.subject, document, occasion.params)
     after = before if verdict.text is None else verdict.text
-    problem, aborts = _judge(point, document, verdict)
+    problem, aborts, damaged = _judge(point, document, verdict)
     (ended,) = verdict.ended
-    return Trial(point, ended, problem, aborts, before, after)
+    return Trial(point, ended, problem, aborts, damaged, before, after)
 
 
-def _judge(point: Point, document: Document | None, verdict: Verdict) -> tuple[str, bool]:
+def _judge(point: Point, document: Document | None, verdict: Verdict) -> tuple[str, bool, bool]:
+    culprit = verdict.culprit
     try:
         damage = settle(point, document, verdict)
     except HookError as error:
-        return error.detail, True
-    culprit = verdict.culprit
-    return damage or (culprit.how if culprit else ""), False
+        return error.detail, True, culprit is None
+    return damage or (culprit.how if culprit else ""), False, bool(damage)
 
 
 def _laid_out(text: str) -> str:

@@ -1,8 +1,4 @@
-"""What can go wrong with storage, one class per code that this room raises (spec xmlrpc-storage 10).
-
-Codes of the pool, domain, volume and image families reach a task's status as they are; the few that clients of the
-old API never see there are marked `hidden` (spec xmlrpc-storage 5.4) and become 100.
-"""
+"""What can go wrong with storage, one class per code that this room raises (spec xmlrpc-storage 10)."""
 
 from typing import ClassVar
 
@@ -14,7 +10,6 @@ class StorageError(VirgateError):
 
     code: ClassVar[int] = 200
     text: ClassVar[str] = "General Storage Exception"
-    hidden: ClassVar[bool] = False
 
 
 # volumes
@@ -42,7 +37,6 @@ class VolumeHasChildren(StorageError):
 
     code: ClassVar[int] = 204
     text: ClassVar[str] = "Volume {self.volume} still has children: {self.children}"
-    hidden: ClassVar[bool] = True
     volume: str
     children: tuple[str, ...]
 
@@ -84,7 +78,6 @@ class VolumeNotWritable(StorageError):
 
     code: ClassVar[int] = 213
     text: ClassVar[str] = "Volume is not writable: {self.volume}"
-    hidden: ClassVar[bool] = True
     volume: str
 
 
@@ -94,7 +87,6 @@ class VolumeNotShareable(StorageError):
 
     code: ClassVar[int] = 214
     text: ClassVar[str] = "Volume cannot be shared: {self.volume}"
-    hidden: ClassVar[bool] = True
     volume: str
 
 
@@ -121,16 +113,6 @@ class VolumeIsShared(StorageError):
     code: ClassVar[int] = 223
     text: ClassVar[str] = "Shared volume is in use: {self.volume}"
     volume: str
-
-
-@error
-class CopyFailed(StorageError):
-    code: ClassVar[int] = 225
-    text: ClassVar[str] = "Cannot copy {self.source} to {self.target}: {self.reason}"
-    hidden: ClassVar[bool] = True
-    source: str
-    target: str
-    reason: str
 
 
 @error
@@ -212,6 +194,15 @@ class IllegalChain(StorageError):
     code: ClassVar[int] = 262
     text: ClassVar[str] = "Image {self.image} is not a legal chain: {self.reason}"
     image: str
+    reason: str
+
+
+@error
+class CannotCopyImage(StorageError):
+    code: ClassVar[int] = 261
+    text: ClassVar[str] = "Cannot copy {self.source} to {self.target}: {self.reason}"
+    source: str
+    target: str
     reason: str
 
 
@@ -548,6 +539,15 @@ class IsMemberOfPool(StorageError):
     domain: str
 
 
+@error
+class ProgramFailed(StorageError):
+    """qemu-img or another program said no; callers turn it into the code of what they did."""
+
+    text: ClassVar[str] = "{self.program} failed: {self.reason}"
+    program: str
+    reason: str
+
+
 # servers
 
 
@@ -644,25 +644,9 @@ class InProgress(StorageError):
 
 
 @error
-class KeyMissing(StorageError):
-    code: ClassVar[int] = 751
-    text: ClassVar[str] = "Metadata of {self.domain} has no {self.key}"
-    domain: str
-    key: str
-
-
-@error
-class SealBroken(StorageError):
-    code: ClassVar[int] = 752
-    text: ClassVar[str] = "Metadata of {self.domain} is damaged: its checksum does not match"
-    domain: str
-
-
-@error
 class NotAscii(StorageError):
     """Domains below version 3 keep names in ASCII."""
 
     code: ClassVar[int] = 4900
     text: ClassVar[str] = "Text must be ASCII: {self.value}"
-    hidden: ClassVar[bool] = True
     value: str

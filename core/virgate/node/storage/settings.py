@@ -18,4 +18,3 @@ class StorageSettings:
     )
     hypervisor_user: str = option("", "User that runs guests and must be able to read a folder; empty: not checked.")
     monitor_interval: float = option(10.0, "Seconds between two checks of a domain.", gt(0))
-    lock_timeout: float = option(120.0, "Seconds a task waits for a domain or an image that others use.", gt(0))

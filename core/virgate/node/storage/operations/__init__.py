@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from virgate.node.storage.operations import domains, files, folders, volumes
+from virgate.node.tasks import folders as task_folders
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    function.__name__: function for room in (files, folders, domains, volumes) for function in room.OPERATIONS
+    **task_folders.OPERATIONS,
+    **{function.__name__: function for room in (files, folders, domains, volumes) for function in room.OPERATIONS},
 }

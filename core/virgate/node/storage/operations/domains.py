@@ -61,6 +61,20 @@ def check_domain(root: str) -> dict[str, Any]:
     }
 
 
+def copy_master(source: str, target: str) -> None:
+    """Makes `target` hold what `source` holds: the machines and the journal of a pool move to another domain."""
+    empty_master(target)
+    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("lost+found"))
+
+
+def empty_master(folder: str) -> None:
+    """Removes what is kept in `vms` and `tasks`."""
+    for room in ("vms", "tasks"):
+        with suppress(FileNotFoundError):
+            for path in (Path(folder) / room).iterdir():
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
 def store_machine(folder: str, machine: str, ovf: bytes, owner: Owner = None) -> None:
     """Keeps a machine's OVF as the only file of its folder, replacing what was there."""
     place = Path(folder) / machine
@@ -87,6 +101,8 @@ OPERATIONS: tuple[Callable[..., Any], ...] = (
     anything_there,
     lay_out_domain,
     check_domain,
+    copy_master,
+    empty_master,
     store_machine,
     load_machines,
 )

@@ -34,7 +34,7 @@ def make_path(path: str) -> None:
     Path(path).mkdir(parents=True, exist_ok=True)
 
 
-def remove_folder(path: str) -> bool:
+def remove_empty_folder(path: str) -> bool:
     """Removes a folder that is empty; False if it holds something, True also if it was gone."""
     try:
         Path(path).rmdir()
@@ -135,7 +135,7 @@ def _raise(problem: OSError) -> None:
 OPERATIONS: tuple[Callable[..., Any], ...] = (
     make_folders,
     make_path,
-    remove_folder,
+    remove_empty_folder,
     remove_tree,
     list_folder,
     links_in,

@@ -70,10 +70,25 @@ def link_volume(source: str, target: str) -> None:
     sync_folder(Path(target).parent)
 
 
-def reserve_volume(path: str, owner: Owner = None) -> None:
-    """Makes the empty data file of a new volume; FileExistsError if there is one."""
+def reserve_volume(path: str, size: int = 0, owner: Owner = None) -> None:
+    """Makes the data file of a new volume, a hole of `size` bytes; FileExistsError if there is one."""
     with Path(path).open("xb") as file:
         dress(file.fileno(), 0o660, owner)
+        os.ftruncate(file.fileno(), size)
+
+
+def measure_volume(path: str) -> tuple[int, int]:
+    """Size of the data, bytes they occupy."""
+    seen = Path(path).stat()
+    return seen.st_size, seen.st_blocks * 512
+
+
+def open_to_group(images: str, image: str) -> None:
+    """Gives the group of every volume what its owner may do: guests run as another user of that group."""
+    for path in (Path(images) / image).iterdir():
+        mode = path.stat().st_mode
+        if path.suffix != ".meta" and (wanted := mode | mode >> 3 & 0o070) != mode:
+            path.chmod(wanted & 0o7777)
 
 
 def commit_volume(path: str, metadata: bytes, lease: int | None = None, owner: Owner = None) -> None:
@@ -105,6 +120,14 @@ def remove_volume(path: str) -> None:
     remove_files([path, f"{path}.lease", f"{path}.meta.new", f"{path}.meta"])
 
 
+def rename_volume(source: str, target: str) -> None:
+    """Renames metadata, lease and data, the metadata last."""
+    for ending in ("", ".lease", ".meta"):
+        with suppress(FileNotFoundError):
+            Path(f"{source}{ending}").rename(f"{target}{ending}")
+    sync_folder(Path(target).parent)
+
+
 def delete_image(images: str, image: str) -> None:
     """Takes the image out of sight in one step, then removes its files."""
     hidden = Path(images) / (REMOVED + image)
@@ -130,9 +153,12 @@ OPERATIONS: tuple[Callable[..., Any], ...] = (
     images_with,
     link_volume,
     reserve_volume,
+    measure_volume,
+    open_to_group,
     commit_volume,
     grow_volume,
     remove_volume,
+    rename_volume,
     delete_image,
     remove_garbage,
 )

@@ -1,0 +1,89 @@
+"""Leases: what keeps two hosts from being manager of the same storage.
+
+A lease manager is a class made once per domain. Its object lives as long as the daemon knows the domain and holds
+the state of this host in it: the host id it joined with, and the domain's SPM lease.
+"""
+
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from attrs import frozen
+
+from virgate.hookspecs.point import Answers, Failure, point
+
+RESERVED_HOST = 250
+"""The host id of one who is in no pool, used for a moment while a pool is made (spec storage-format 5.2)."""
+
+
+@frozen
+class LeaseParameters:
+    """Times in seconds; only the oldest lock uses them (spec storage-format 3.2)."""
+
+    renewal_interval: int = 5
+    lease: int = 60
+    io_timeout: int = 10
+    retries: int = 3
+
+
+@frozen
+class LeaseSpace:
+    """The place of a domain's leases."""
+
+    domain: str
+    ids: Path
+    leases: Path
+    block_size: int = 512
+    alignment: int = 1 << 20
+    parameters: LeaseParameters = LeaseParameters()
+
+
+@frozen
+class LeaseOwner:
+    """Who holds the SPM lease. `version` grows with each owner; 0 where the manager keeps no count."""
+
+    host: int
+    version: int
+
+
+class LeaseManager(Protocol):
+    """Guards one domain for this host. Every method may be called again after it failed."""
+
+    volume_leases: ClassVar[bool]
+    """Whether each volume has a lease of its own beside it."""
+
+    def __init__(self, space: LeaseSpace) -> None: ...
+
+    async def initialize(self) -> None:
+        """Writes empty leases into a domain just made."""
+
+    async def join(self, host: int) -> None:
+        """Takes the host id; `HostIdNotAcquired` (661) if another one has it or this process joined as another."""
+
+    async def leave(self) -> None:
+        """Gives the host id back; nothing happens without one."""
+
+    @property
+    def joined(self) -> int | None:
+        """The host id held here."""
+
+    async def acquire(self) -> None:
+        """Takes the SPM lease with the host id held; `LeaseNotAcquired` (651) if another host has it."""
+
+    async def release(self) -> None:
+        """Gives the SPM lease back; `LeaseNotReleased` (660) if that is not certain."""
+
+    @property
+    def held(self) -> bool:
+        """Whether the SPM lease is held here."""
+
+    async def inquire(self) -> LeaseOwner | None:
+        """Who has the SPM lease, on whichever host; None if it is free."""
+
+
+@point(Failure.ABORT, answers=Answers.FIRST)
+def lease_manager(name: str) -> type[LeaseManager] | None:
+    """Which class guards domains by leases of this kind?
+
+    Fired when a domain is first used, with the name that its storage type gives for its version ("local", "sanlock").
+    Answer the class, or None if it is not yours. The first answer is used; without any the domain cannot be used.
+    """

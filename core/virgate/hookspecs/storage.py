@@ -1,0 +1,95 @@
+"""Storage types: how the place of a domain is reached. What is written there is the core's and the same for all.
+
+A type is a class; its value holds the parameters of one connection. A complete file type:
+
+    @frozen
+    class Folder:
+        name: ClassVar = "LOCALFS"
+        number: ClassVar = 4
+        kind: ClassVar = Kind.FILE
+        remote: str
+
+        @classmethod
+        def read(cls, parameters): return cls(parameters["connection"])
+        @classmethod
+        def check_remote(cls, remote): ...
+        @classmethod
+        def lease(cls, version): return "local"
+        async def connect(self, host): await host.link(self.remote, self.remote)
+        async def disconnect(self, host): await host.unlink(self.remote)
+
+    @hookimpl
+    def storage_domain_type(name): return Folder if name in ("localfs", "4") else None
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+from virgate.hookspecs.point import Answers, Failure, point
+
+
+class Kind(Enum):
+    """What a place holds: files in a folder, or logical volumes on shared disks."""
+
+    FILE = "file"
+    BLOCK = "block"
+
+
+class StorageHost(Protocol):
+    """What a type may ask of the node while it connects. Programs are run with `virgate.run.process`."""
+
+    def mount_point(self, remote: str) -> Path:
+        """Where the repository shows a remote place: `mnt/<escaped>` (spec storage-format 1.2)."""
+
+    async def check_folder(self, path: Path) -> None:
+        """Raises `StorageUnusable` (469) unless it is a folder that the daemon and the hypervisor's user can use."""
+
+    async def link(self, target: Path, remote: str) -> None:
+        """Shows a folder of this host as the mount point of `remote`."""
+
+    async def unlink(self, remote: str) -> None:
+        """Ends what `link` did; nothing happens if there is no such link."""
+
+
+class StorageType(Protocol):
+    """One connection of a type. The class itself is what the hook point answers.
+
+    A VirgateError raised by `connect` or `disconnect` becomes the status of that connection, anything else 100.
+    """
+
+    name: ClassVar[str]
+    """Upper-case word kept in the domain's metadata as TYPE and told to clients."""
+    number: ClassVar[int]
+    """What clients of the old API send: 1 NFS, 2 FCP, 3 ISCSI, 4 LOCALFS, 6 POSIXFS, 7 GLUSTERFS;
+    own types begin at 100."""
+    kind: ClassVar[Kind]
+
+    @classmethod
+    def read(cls, parameters: Mapping[str, Any]) -> Self:
+        """A value from the client's dictionary; keys that do not apply may be there. KeyError fails the whole call."""
+
+    @classmethod
+    def check_remote(cls, remote: str) -> None:
+        """Raises `IllegalRemotePath` (390) if no domain can be made at a place named so."""
+
+    @classmethod
+    def lease(cls, version: int) -> str:
+        """The name of the lease manager that guards a domain of this version."""
+
+    async def connect(self, host: StorageHost) -> None:
+        """Makes the place usable. Connecting twice is as connecting once."""
+
+    async def disconnect(self, host: StorageHost) -> None:
+        """Ends it. Nothing happens if it is not connected."""
+
+
+@point(Failure.ABORT, answers=Answers.FIRST)
+def storage_domain_type(name: str) -> type[StorageType] | None:
+    """Which class reaches storage of this type?
+
+    Fired when a client names a type and when a domain is found, with the lower-case name ("localfs", "nfs"); for a
+    number that the old API does not define, with its decimal digits. Answer the class, or None if it is not yours.
+    The first answer is used; without any the client gets "unknown type".
+    """

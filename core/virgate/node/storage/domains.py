@@ -1,0 +1,148 @@
+"""The domains that this host sees: found under the connected places, remembered, made into objects."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from attrs import define, field
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
+
+from virgate.errors import VirgateError
+from virgate.hookspecs.leases import LeaseManager, LeaseSpace
+from virgate.hookspecs.storage import Kind, StorageType
+from virgate.node.storage.domain import Domain
+from virgate.node.storage.errors import NoLeaseManager, NoSuchDomain, WrongDomainType
+from virgate.node.storage.file_domain import FileDomain
+from virgate.node.storage.qemu_img import QemuImg
+from virgate.node.storage.record import DomainRecord
+from virgate.node.storage.repository import Repository
+from virgate.node.storage.values import Files
+from virgate.plugins import Hooks
+
+TYPES = {1: "nfs", 2: "fcp", 3: "iscsi", 4: "localfs", 5: "cifs", 6: "posixfs", 7: "glusterfs"}
+"""What the numbers of the old API mean (spec xmlrpc-storage 2)."""
+
+
+class FilesOf(Protocol):
+    """The helper of each mount: `virgate.run.helper.Helpers`."""
+
+    def __getitem__(self, key: str) -> Files: ...
+
+    async def drop(self, key: str) -> None: ...
+
+
+async def storage_type(hooks: Hooks, wanted: object) -> type[StorageType]:
+    """The class for a number or name; `WrongDomainType` (372) if no plugin has it."""
+    text = str(wanted).strip().lower()
+    name = TYPES.get(int(text), text) if text.isdecimal() else text
+    found: type[StorageType] | None = await hooks.storage_domain_type(name=name)
+    if found is None:
+        raise WrongDomainType(wanted)
+    return found
+
+
+@define(eq=False)
+class Domains:
+    """Asked by id; looks at storage only for an id it does not know."""
+
+    log = Logger()
+
+    repository: Repository
+    helpers: FilesOf
+    hooks: Hooks
+    qemu: QemuImg
+    owner: Sequence[int] | None = None
+    _stale: bool = True
+    _found: dict[str, Domain] = field(factory=dict)
+    _broken: dict[str, VirgateError] = field(factory=dict)
+    _leases: dict[str, LeaseManager] = field(factory=dict)
+
+    async def find(self, domain: str) -> Domain:
+        """`NoSuchDomain` (358); for one that is there and cannot be used, what is wrong with it."""
+        if self._stale or domain not in self._found:
+            await self.scan()
+        if domain in self._found:
+            return self._found[domain]
+        raise self._broken.get(domain) or NoSuchDomain(domain)
+
+    async def all(self) -> list[Domain]:
+        """Every usable domain, after a look at all connected places."""
+        await self.scan()
+        return [self._found[domain] for domain in sorted(self._found)]
+
+    def known(self) -> Mapping[str, Domain]:
+        """What was found so far."""
+        return self._found
+
+    def forget(self) -> None:
+        """The next question looks at storage again."""
+        self._stale = True
+
+    async def folder_of(self, domain: str) -> Path:
+        """The domain's folder, also if its metadata cannot be read."""
+        for mount in await self.repository.connected():
+            for name, _ in await self.helpers[str(mount)].call("find_domains", str(mount)):
+                if name == domain:
+                    return mount / domain
+        raise NoSuchDomain(domain)
+
+    async def scan(self) -> None:
+        """Looks at every connected place at once. A place that does not answer is logged and left out."""
+        self._stale = False
+        mounts = await self.repository.connected()
+        looks = [Deferred.fromCoroutine(self._look(mount)) for mount in mounts]
+        self._broken.clear()
+        seen = {domain for found in await gatherResults(looks) for domain in found}
+        for gone in set(self._found) - seen:
+            self._found.pop(gone)
+
+    async def _look(self, mount: Path) -> list[str]:
+        try:
+            found = await self.helpers[str(mount)].call("find_domains", str(mount))
+        except (OSError, VirgateError) as problem:
+            self.log.warn("no look at {mount}: {problem}", mount=str(mount), problem=problem)
+            return [domain.id for domain in self._found.values() if domain.path.parent == mount]
+        for name, data in found:
+            if name in self._found and self._found[name].path.parent == mount:
+                return [name]
+            try:
+                self._found[name] = await self._make(mount / name, DomainRecord.decoded(data or b""))
+            except VirgateError as problem:
+                self.log.warn("domain {domain} is not usable: {problem}", domain=name, problem=problem)
+                self._broken[name] = problem
+            else:
+                return [name]  # one domain per place: the first one counts
+        return []
+
+    async def _make(self, path: Path, record: DomainRecord) -> Domain:
+        type = await storage_type(self.hooks, record.type)
+        if record.id != path.name or type.kind is not Kind.FILE:
+            raise NoSuchDomain(path.name)
+        lease = await self.lease(record, path, type)
+        files = self.helpers[str(path.parent)]
+        return FileDomain(
+            record, path, files, type, lease, repository=self.repository, qemu=self.qemu, owner=self.owner
+        )
+
+    async def lease(self, record: DomainRecord, path: Path, type: type[StorageType]) -> LeaseManager:
+        """The guard of a domain; one object per domain for the life of the daemon."""
+        if record.id not in self._leases:
+            name = type.lease(record.version)
+            made = await self.hooks.lease_manager(name=name)
+            if made is None:
+                raise NoLeaseManager(name)
+            space = LeaseSpace(
+                record.id,
+                path / "dom_md" / "ids",
+                path / "dom_md" / "leases",
+                record.block_size,
+                record.alignment,
+                record.lease_parameters,
+            )
+            self._leases[record.id] = made(space)
+        return self._leases[record.id]
+
+    def drop_lease(self, domain: str) -> None:
+        """The domain is gone for good."""
+        self._leases.pop(domain, None)

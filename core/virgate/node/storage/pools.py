@@ -1,0 +1,182 @@
+"""The front of pools: this host is connected to one of them, or to none."""
+
+from collections.abc import Mapping
+
+from attrs import define, field
+
+from virgate.errors import InvalidParameter, VirgateError
+from virgate.node.storage.domains import Domains
+from virgate.node.storage.errors import (
+    AnotherPoolConnected,
+    HostIdMismatch,
+    IsSpm,
+    NoPoolConnected,
+    PoolIsConnected,
+    UnknownPool,
+    WrongStatus,
+)
+from virgate.node.storage.guard import guarded
+from virgate.node.storage.membership import Membership, leave_pool
+from virgate.node.storage.monitor import Monitors
+from virgate.node.storage.pool import Pool
+from virgate.node.storage.pool_making import PoolMaker
+from virgate.node.storage.pool_map import Backend, DiskBackend, MemoryBackend, PoolMap
+from virgate.node.storage.repository import part
+from virgate.node.storage.spm import Role, Spm
+from virgate.node.storage.values import Status
+from virgate.node.tasks.locks import Locks, storage
+from virgate.node.tasks.manager import Tasks
+
+MONITORS = storage("HsmDomainMonitorLock", exclusive=True)
+
+
+@define(eq=False)
+class Pools:
+    domains: Domains
+    monitors: Monitors
+    tasks: Tasks
+    locks: Locks
+    membership: Membership = field(init=False)
+    maker: PoolMaker = field(init=False)
+    _pool: Pool | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.membership = Membership(self.domains)
+        self.maker = PoolMaker(self.domains)
+
+    @property
+    def connected(self) -> Pool | None:
+        return self._pool
+
+    def find(self, pool: str) -> Pool:
+        """`UnknownPool` (309) unless it is the connected one."""
+        if self._pool is None or self._pool.id != pool:
+            raise UnknownPool(pool)
+        return self._pool
+
+    def spm(self, pool: str) -> Pool:
+        """The connected pool, whose SPM this host is; `UnknownPool` (309), `NotSpm` (654)."""
+        found = self.find(pool)
+        found.spm.require()
+        return found
+
+    async def connect(
+        self, pool: str, host: int, master: str, version: int, domains: Mapping[str, object] | None
+    ) -> None:
+        """Connects, or refreshes a connection; with a map of domains that map counts instead of the stored one."""
+        part(pool)
+        async with self.locks.hold(MONITORS, storage(pool, exclusive=True)):
+            live = self._pool
+            if live is not None:
+                self._may_reconnect(live, pool, host, in_memory=domains is not None)
+            self.domains.forget()
+            backend = self._backend(master, version, domains)
+            if live is None:
+                spm = Spm(pool, host, backend, self.tasks, self.domains.repository)
+                made = Pool(pool, host, backend, spm, self.domains, self.monitors)
+                await made.verify(version)
+            else:
+                made = live
+                await made.renew(backend, version)
+            await made.show()
+            self._pool = made
+
+    def _may_reconnect(self, live: Pool, pool: str, host: int, *, in_memory: bool) -> None:
+        if live.id != pool:
+            raise AnotherPoolConnected(live.id)
+        if live.host != host or (live.backend.in_memory and not in_memory):
+            raise PoolIsConnected(pool)
+
+    def _backend(self, master: str, version: int, domains: Mapping[str, object] | None) -> Backend:
+        if domains is None:
+            return DiskBackend(self.domains, PoolMap(master, version, {}))
+        return MemoryBackend(self.domains, PoolMap(master, version, _statuses(domains)))
+
+    async def disconnect(self, pool: str, host: int) -> None:
+        """Nothing happens if it is not connected; `IsSpm` (656) while this host is its SPM."""
+        if host < 0:
+            raise InvalidParameter("hostID", host)
+        if self._pool is None or self._pool.id != pool:
+            return
+        async with self.locks.hold(MONITORS, storage(pool, exclusive=True)):
+            found = self.find(pool)
+            if found.spm.role is not Role.FREE:
+                raise IsSpm(pool)
+            self._pool = None
+            await found.hide()
+
+    async def refresh(self, pool: str, master: str, version: int) -> None:
+        """Reads the pool again. On any failure the host leaves the pool: what it knows is not true any more."""
+        found = self.find(pool)
+        if found.spm.role is Role.SPM:
+            return
+        async with self.locks.hold(storage(pool)):
+            self.domains.forget()
+            try:
+                found.backend.map = PoolMap(master, version, found.map.domains, found.map.name)
+                await found.verify(version)
+                await found.show()
+            except (VirgateError, OSError):
+                self._pool = None
+                await found.hide()
+                raise
+
+    async def destroy(self, pool: str, host: int) -> None:
+        """Takes every domain out of the pool, the master last, and leaves it."""
+        found = self.spm(pool)
+        if found.host != host:
+            raise HostIdMismatch(host, found.host)
+        members = [storage(domain, exclusive=True) for domain in found.map.domains]
+        async with self.locks.hold(MONITORS, storage(pool, exclusive=True), *members):
+            for domain in [domain for domain in found.map.domains if domain != found.map.master]:
+                await self.membership.detach(found, domain)
+            master = await found.master()
+            await found.spm.stop()
+            async with guarded(master, host):
+                await leave_pool(master, pool)
+            self._pool = None
+            await found.hide()
+
+    async def forget_pools(self, domain: str) -> None:
+        """Takes a foreign domain out of every pool it names."""
+        if self._pool is None:
+            raise NoPoolConnected()
+        found = await self.domains.find(domain)
+        await found.refresh()
+        async with guarded(found, self._pool.host):
+            await found.change({"POOL_UUID": ""})
+
+    async def start_spm(self, pool: str, version: int | None, expected: tuple[int, int]) -> str:
+        """The id of the task that contends for the role."""
+        found = self.find(pool)
+        found.spm.may_start(version)
+        lock = self.locks.hold(storage(pool, exclusive=True))
+        task = await found.spm.run_start(version, expected, lock)
+        return task.id
+
+    async def stop_spm(self, pool: str) -> None:
+        async with self.locks.hold(storage(pool, exclusive=True)):
+            await self.spm(pool).spm.stop()
+
+    async def spm_status(self, pool: str) -> tuple[str, int, int]:
+        """(role of this host, version, host id of the SPM)."""
+        found = self.find(pool)
+        version, owner = await found.backend.owner()
+        return found.spm.role.value, version, owner
+
+    async def close(self) -> None:
+        """The daemon ends. Prepared images and links stay for the machines that go on."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.spm.abandon()
+
+
+def _statuses(domains: Mapping[str, object]) -> dict[str, Status]:
+    """A word nobody knows counts as a domain that is not active."""
+    found = {}
+    for domain, word in domains.items():
+        try:
+            found[domain] = Status.read(word)
+        except WrongStatus:
+            found[domain] = Status.UNKNOWN
+    return found

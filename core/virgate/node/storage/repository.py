@@ -1,0 +1,78 @@
+"""The repository tree of a host: where connected places, domains, pools and prepared images appear.
+
+    <root>/mnt/<escaped remote>/<domain>      connected places (spec storage-format 1.1)
+    <root>/<pool>/<domain>, /mastersd         links of the connected pool
+    <run>/storage/<domain>/<image>            prepared images
+
+The tree is on a local disk; it still goes through a helper, as every file of storage does.
+"""
+
+import re
+from pathlib import Path
+
+from attrs import frozen
+
+from virgate.errors import InvalidParameter
+from virgate.node.storage.formats.mount_name import directory_name
+from virgate.node.storage.values import Files
+
+MASTER = "mastersd"
+_UUID = re.compile(r"[a-f0-9]{8}-(?:[a-f0-9]{4}-){3}[a-f0-9]{12}", re.ASCII)
+
+
+def part(name: str) -> str:
+    """The id as one path component; anything but a UUID is refused, so no path leaves the tree."""
+    if not isinstance(name, str) or not _UUID.fullmatch(name):
+        raise InvalidParameter("uuid", name)
+    return name
+
+
+@frozen
+class Repository:
+    """Paths of the tree, and its links. `files` is the helper of the repository itself."""
+
+    root: Path
+    run: Path
+    files: Files
+
+    @property
+    def mounts(self) -> Path:
+        return self.root / "mnt"
+
+    def mount_point(self, remote: str) -> Path:
+        return self.mounts / directory_name(remote)
+
+    def pool(self, pool: str) -> Path:
+        return self.root / part(pool)
+
+    def prepared(self, domain: str, image: str) -> Path:
+        return self.run / "storage" / part(domain) / part(image)
+
+    async def make(self) -> None:
+        await self.files.call("make_path", str(self.mounts))
+
+    async def link(self, target: Path, link: Path) -> None:
+        await self.files.call("make_link", str(target), str(link))
+
+    async def unlink(self, *links: Path) -> None:
+        await self.files.call("remove_files", [str(link) for link in links])
+
+    async def connected(self) -> list[Path]:
+        """Every place under `mnt`, in name order."""
+        return [self.mounts / name for name in await self.files.call("list_folder", str(self.mounts))]
+
+    async def show_pool(self, pool: str, domains: dict[str, Path], master: str) -> None:
+        """Links the pool's domains and its master; links of others are removed."""
+        folder = self.pool(pool)
+        for domain, path in domains.items():
+            await self.link(path, folder / part(domain))
+        if master in domains:
+            await self.link(domains[master], folder / MASTER)
+        found = await self.files.call("links_in", str(folder))
+        wanted = {*domains, MASTER} if master in domains else set(domains)
+        await self.unlink(*(folder / name for name in found if name not in wanted))
+
+    async def hide_pool(self, pool: str) -> None:
+        folder = self.pool(pool)
+        await self.unlink(*(folder / name for name in await self.files.call("links_in", str(folder))))
+        await self.files.call("remove_empty_folder", str(folder))

@@ -10,11 +10,10 @@ from twisted.logger import Logger
 
 from virgate.api.dispatch import Api
 from virgate.config import Settings
+from virgate.config.daemon import DaemonSettings
 from virgate.hookspecs.transport import WireProtocol
 from virgate_plugins.transports.opening import Opening
 from virgate_plugins.transports.settings import XmlrpcSettings
-
-DRAIN = 5.0
 
 
 class ManagementPort:
@@ -58,7 +57,7 @@ class ManagementPort:
             return
         port, self._port = self._port, None
         await port.stopListening()
-        await self._factory.drained(DRAIN)
+        await self._factory.drained(self._all_settings[DaemonSettings].drain)
 
     def describe(self) -> str:
         port = self._settings.port if self._port is None else self.port

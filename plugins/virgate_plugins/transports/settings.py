@@ -21,7 +21,9 @@ class XmlrpcSettings:
     certificate: str = option("", "The host's certificate (PEM); empty: pki/host.pem in the state folder.")
     key: str = option("", "The key of that certificate (PEM); empty: pki/host.key in the state folder.")
     ca: str = option("", "Certificates that sign clients (PEM); empty: pki/ca.pem in the state folder.")
-    minimum_tls: Literal["1.0", "1.1", "1.2", "1.3"] = option("1.2", "Oldest TLS version that is spoken.")
+    minimum_tls: Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"] = option(
+        "TLSv1.2", "Oldest TLS version that is spoken."
+    )
     check_peer_name: bool = option(False, "Whether a client's certificate must name the address it comes from.")
     body_limit: int = option(16 << 20, "Bytes a request body may have, also after decompression.", ge(1024))
     idle_timeout: float = option(60.0, "Seconds after which a connection without progress is closed.", ge(1))

@@ -19,10 +19,10 @@ from virgate_plugins.transports.settings import XmlrpcSettings, pki_file
 log = Logger()
 
 _VERSIONS = {
-    "1.0": ssl.TLSVersion.TLSv1_0,
-    "1.1": ssl.TLSVersion.TLSv1_1,
-    "1.2": ssl.TLSVersion.TLSv1_2,
-    "1.3": ssl.TLSVersion.TLSv1_3,
+    "TLSv1": ssl.TLSVersion.TLSv1_0,
+    "TLSv1.1": ssl.TLSVersion.TLSv1_1,
+    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
+    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
 }
 _trust_root: Any = ssl.trustRootFromCertificates  # untyped in Twisted
 _certificate: Any = ssl.Certificate

@@ -15,8 +15,8 @@ _WIRE_TYPES = {"integer": "int", "boolean": "boolean", "struct": "struct", "arra
 
 def answer_about(verbs: Mapping[str, Verb], method: str, arguments: Sequence[Any]) -> Any:
     """The reply of a `system.` method; None when there is none of that name and these arguments."""
-    if method == "system.listMethods" and not arguments:
-        return sorted([*verbs, *_OWN])
+    if method == "system.listMethods":
+        return None if arguments else sorted([*verbs, *_OWN])
     if method not in _OWN or len(arguments) != 1:
         return None
     name = arguments[0] if isinstance(arguments[0], str) else ""

@@ -23,6 +23,8 @@ _CHILDREN = {
     "array": {"data"},
     "data": {"value"},
 }
+_ORDER = {"methodCall": ("methodName", "params"), "member": ("name", "value")}
+_SINGLE = {"", "param", "value", "array"}
 _TEXT = _SCALARS | {"methodName", "name", "value"}
 
 
@@ -72,6 +74,11 @@ class _Reader:
         parent = self._names[-1]
         if name not in _CHILDREN.get(parent, ()):
             raise Malformed(f"<{name}> is not allowed in <{parent or 'document'}>")
+        before = len(self._found[-1])
+        if (parent in _SINGLE and before) or (parent in _ORDER and _ORDER[parent][before : before + 1] != (name,)):
+            raise Malformed(f"<{name}> is one too many in <{parent}>, or not in its place")
+        if not (self._text == [] or "".join(self._text).isspace()):
+            raise Malformed(f"text and elements are mixed in <{parent}>")
         if len(self._names) > 4 * DEPTH:
             raise Malformed("values are nested too deeply")
         self._names.append(name)
@@ -93,8 +100,8 @@ class _Reader:
 
 def _compound(name: str, found: list[Any], text: str) -> Any:
     if name == "value":
-        if len(found) > 1 or (found and not (text.isspace() or not text)):
-            raise Malformed("a <value> holds one value")
+        if found and text and not text.isspace():
+            raise Malformed("text and elements are mixed in <value>")
         return found[0] if found else text
     if name == "name" or name == "methodName":
         return text
@@ -103,15 +110,15 @@ def _compound(name: str, found: list[Any], text: str) -> Any:
     if name == "data" or name == "params":
         return found
     if name == "member":
-        if len(found) != 2 or not isinstance(found[0], str):
+        if len(found) != 2:
             raise Malformed("a <member> is a <name> and a <value>")
         return found[0], found[1]
     if name == "methodCall":
-        if not found or not isinstance(found[0], str) or len(found) > 2:
+        if not found:
             raise Malformed("a <methodCall> is a <methodName> and <params>")
         return Call(found[0].strip(), found[1] if len(found) == 2 else [])
-    if len(found) != 1:
-        raise Malformed(f"<{name}> holds one element")
+    if not found:
+        raise Malformed(f"<{name}> is empty")
     return found[0]
 
 

@@ -51,7 +51,14 @@ def diary():
 
 @pytest.fixture
 def holder(locks, diary):
-    return lambda name, *requests, **more: Holder(locks, diary, name, *requests, **more)
+    present = []  # a holder that nobody refers to is collected, its coroutine closed and its lock given back
+
+    def enter(name, *requests, **more):
+        present.append(Holder(locks, diary, name, *requests, **more))
+        return present[-1]
+
+    yield enter
+    present.clear()
 
 
 A, AX = storage("a"), storage("a", exclusive=True)

@@ -1,5 +1,7 @@
 """Tasks from start to end: success, failure, stop, clear, revert, the queue, what listeners hear."""
 
+import gc
+
 import pytest
 import pytest_twisted
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -342,6 +344,20 @@ async def test_locks_are_held_until_the_rollback_is_over(room, a_step):
     assert locks.busy(domain) and locks.busy(storage("pool", exclusive=True))
     undoing.callback(None)
     assert not locks.busy(domain) and not locks.busy(storage("pool", exclusive=True))
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_running_task_keeps_its_lock_though_nobody_else_refers_to_it(room):
+    locks = Locks(Clock())
+    domain = storage("domain", exclusive=True)
+
+    async def job(task):
+        await Deferred()  # known to this coroutine alone: only the manager keeps it from being collected
+
+    await room.tasks.start("x", job, holding=[locks.hold(domain)])
+    gc.collect()
+    assert locks.busy(domain)
+    assert [task.state for task in room.tasks.busy()] == [State.RUNNING]
 
 
 @pytest_twisted.ensureDeferred

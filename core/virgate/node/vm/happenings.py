@@ -18,16 +18,26 @@ if TYPE_CHECKING:
 
 
 class Happenings:
-    """Listens to the bus on behalf of all machines; `unknown(uuid)` hears of started domains that nobody knows."""
+    """Listens to the bus on behalf of all machines.
+
+    `unknown(uuid)` hears of started domains that nobody knows, `reconnected()` that events may have been missed.
+    """
 
     log = Logger()
 
-    def __init__(self, machines: "Machines", events: EventBus, unknown: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        machines: "Machines",
+        events: EventBus,
+        unknown: Callable[[str], None],
+        reconnected: Callable[[], None],
+    ) -> None:
         self._machines = machines
         self._unknown = unknown
+        self._reconnect = reconnected
         self._ends = [
             events.listen(f"libvirt.{topic}", getattr(self, f"_{topic}"))
-            for topic in ("lifecycle", "reboot", "rtc", "io_error", "watchdog", "graphics")
+            for topic in ("lifecycle", "reboot", "rtc", "io_error", "watchdog", "graphics", "connected")
         ]
 
     def close(self) -> None:
@@ -37,9 +47,9 @@ class Happenings:
 
     def _lifecycle(self, uuid: str, event: str, detail: str, **_: Any) -> None:
         machine = self._machines.get(uuid)
+        if event == "started" and (machine is None or not machine.vitals.alive):
+            self._unknown(uuid)  # somebody else's, or a machine that is Down and that somebody else started again
         if machine is None:
-            if event == "started":
-                self._unknown(uuid)
             return
         if event == "resumed":
             self._resumed(machine, detail)
@@ -71,6 +81,9 @@ class Happenings:
         Deferred.fromCoroutine(ending.finish(machine, exit)).addErrback(
             lambda failure: self.log.failure("{vm} was not released", failure, vm=machine.id)
         )
+
+    def _connected(self, **_: Any) -> None:
+        self._reconnect()
 
     def _reboot(self, uuid: str, **_: Any) -> None:
         if (machine := self._machines.get(uuid)) is not None:

@@ -86,15 +86,23 @@ def shape(root: tree.Element, conf: Mapping[str, Any], displays: list[dict[str, 
     )
 
 
-def _members(root: tree.Element, conf: Mapping[str, Any], displays: list[dict[str, str]]) -> dict[str, Any]:
-    members: dict[str, Any] = {
+def unborn(conf: Mapping[str, Any]) -> Shape:
+    """What the statistics of a machine without a guest name."""
+    return Shape(members={**_from_conf(conf), "displayInfo": [], "hash": "0"})
+
+
+def _from_conf(conf: Mapping[str, Any]) -> dict[str, Any]:
+    members = {
         "vmType": str(conf.get("vmType", "kvm")),
         "kvmEnable": str(conf.get("kvmEnable", "true")),
         "acpiEnable": str(conf.get("acpiEnable", "true")),
-        "displayInfo": displays,
-        "hash": running.hash_text(root),
     }
-    members |= {name: str(conf[name]) for name in ("cdrom", "boot") if name in conf}
+    return members | {name: str(conf[name]) for name in ("cdrom", "boot") if name in conf}
+
+
+def _members(root: tree.Element, conf: Mapping[str, Any], displays: list[dict[str, str]]) -> dict[str, Any]:
+    members: dict[str, Any] = _from_conf(conf)
+    members |= {"displayInfo": displays, "hash": running.hash_text(root)}
     if first := _first_display(displays):
         members |= {("displayType" if name == "display" else name): value for name, value in first.items()}
     if (quota := root.findtext("cputune/quota")) is not None:

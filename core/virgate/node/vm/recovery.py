@@ -7,13 +7,14 @@ kept in `unreadable` and reported.
 
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from virgate.domxml import running, tree
 from virgate.errors import VirgateError
-from virgate.node.vm import inscription, readback
+from virgate.libvirt.errors import DomainNotFound
+from virgate.node.vm import ending, inscription, readback
 from virgate.node.vm.exits import Exit, Reason, found_off
 from virgate.node.vm.machine import Machine
 from virgate.node.vm.record import Record
@@ -46,18 +47,45 @@ class Recovery:
             except VirgateError as failure:
                 self.log.warn("machines cannot be recovered yet: {why}", why=str(failure))
                 self._wait = deferLater(self._means.reactor, self._means.settings.recovery_period)
-                await self._wait
+                try:
+                    await self._wait
+                except CancelledError:
+                    return
+                self._wait = None
             else:
                 return
 
     def stop(self) -> None:
         self._stopped = True
+        if self._wait is not None:
+            self._wait.cancel()
 
     async def appeared(self, uuid: str) -> None:
-        """A domain started that is not in the list; it may be one of ours that somebody else started."""
+        """A domain was started by somebody else; it may be one of ours that was Down."""
         for found in await self._means.domains.list():
-            if found.uuid == uuid and uuid not in self._machines:
+            if found.uuid == uuid and found.state not in GONE_STATES:
+                self._machines.drop_dead(uuid)
                 await self._one(found)
+
+    async def again(self) -> None:
+        """Looks at everything afresh, after events may have been missed."""
+        found = {one.uuid: one for one in await self._means.domains.list()}
+        for machine in self._machines:
+            if machine.launch is None and machine.vitals.alive:
+                await self._catch_up(machine, found.get(machine.id))
+        await self._all()
+
+    async def _catch_up(self, machine: Machine, found: "DomainSummary | None") -> None:
+        if found is None:
+            await ending.finish(machine, Exit.of(Reason.DOMAIN_MISSING))
+        elif found.state == "shutoff":
+            await ending.finish(machine, found_off(found.reason))
+        elif found.state == "crashed":
+            await ending.finish(machine, Exit.of(Reason.LOST_QEMU))
+        elif found.state == "paused":
+            machine.life.halted(PAUSE_CODES.get(found.reason, "NOERR"))
+        else:
+            machine.life.running()
 
     async def _all(self) -> None:
         for found in await self._means.domains.list():
@@ -65,7 +93,12 @@ class Recovery:
                 await self._one(found)
 
     async def _one(self, found: "DomainSummary") -> None:
-        text = await self._means.domains.xml(found.uuid)
+        try:
+            text = await self._means.domains.xml(found.uuid)
+        except DomainNotFound:
+            return
+        if found.uuid in self._machines:
+            return
         root = tree.parse(text)
         ours = running.ours(root)
         if running.is_appliance(root) or (not ours and found.state in GONE_STATES):
@@ -113,4 +146,4 @@ class Recovery:
             life.launched()
 
 
-PAUSE_CODES = {"ioerror": "EOTHER", "i/o error": "EOTHER", "postcopy": "POSTCOPY"}
+PAUSE_CODES = {"ioerror": "EOTHER", "postcopy": "POSTCOPY"}

@@ -1,13 +1,13 @@
 """All machines of this host: create, find, list, destroy, and finding them again after a restart."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredLock, DeferredSemaphore
 from twisted.logger import Logger
 
 from virgate.domxml.request import read_request
-from virgate.node.vm import ending
+from virgate.node.vm import ending, readback
 from virgate.node.vm.errors import NoSuchMachine
 from virgate.node.vm.happenings import Happenings
 from virgate.node.vm.launch import Launch
@@ -43,7 +43,7 @@ class Machines:
 
     async def start(self) -> None:
         """Finds the machines that are there; comes back when all are managed again, however long that takes."""
-        self._happenings = Happenings(self, self.means.events, self._appeared)
+        self._happenings = Happenings(self, self.means.events, self._appeared, self._reconnected)
         await self.recovery.run()
         self.sampler.start()
 
@@ -68,6 +68,11 @@ class Machines:
         """Lists a machine that recovery has rebuilt."""
         self._machines[machine.id] = machine
 
+    def drop_dead(self, vm: str) -> None:
+        """Takes a machine that is Down from the list, because its guest runs again."""
+        if (machine := self._machines.get(vm)) is not None and not machine.vitals.alive:
+            del self._machines[vm]
+
     async def create(self, params: Mapping[str, Any]) -> Machine:
         """Lists a machine and begins to start it; raises before anything is done if the parameters are wrong."""
         request = read_request(params, self.means.facts(), self._machines)
@@ -75,6 +80,7 @@ class Machines:
         record.time_offset = int(request.conf.get("timeOffset", 0) or 0)
         record.started = self.means.wall()
         machine = self._machines[request.id] = Machine(record, self.means, request)
+        machine.figures.reshape(readback.unborn(record.conf))
         machine.launch = Launch(machine, request, self._slots)
         machine.launch.begin()
         return machine
@@ -95,6 +101,10 @@ class Machines:
 
     def _appeared(self, uuid: str) -> None:
         """A domain that somebody else started is listed as external."""
-        Deferred.fromCoroutine(self.recovery.appeared(uuid)).addErrback(
-            lambda failure: self.log.failure("{vm} could not be read", failure, vm=uuid)
-        )
+        self._background(self.recovery.appeared(uuid), "a new domain could not be read")
+
+    def _reconnected(self) -> None:
+        self._background(self.recovery.again(), "machines could not be looked at after the hypervisor was away")
+
+    def _background(self, work: Coroutine[Any, Any, None], trouble: str) -> None:
+        Deferred.fromCoroutine(work).addErrback(lambda failure: self.log.failure(trouble, failure))

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from virgate.libvirt import words
 from virgate.libvirt.connection import Hypervisor
+from virgate.libvirt.console import Console, open_console
 
 Result = TypeVar("Result")
 Statistics = dict[str, dict[str, Any]]
@@ -108,6 +109,16 @@ class Domains:
     async def set_metadata(self, uuid: str, xml: str | None, prefix: str, uri: str) -> None:
         """Replaces the element in the definition and in the running domain; None removes it."""
         await self._do(uuid, lambda domain: _set_metadata(domain, xml, prefix, uri))
+
+    async def open_console(
+        self,
+        uuid: str,
+        received: Callable[[bytes], None],
+        ended: Callable[[], None] = lambda: None,
+        device: str | None = None,
+    ) -> Console:
+        """The text console: `received(bytes)` hears the guest, `console.write(bytes)` types, `ended()` comes once."""
+        return await open_console(self._hypervisor, uuid, received, ended, device)
 
     async def _do(self, uuid: str, function: Callable[[Any], Result]) -> Result:
         return await self._hypervisor.call(lambda connection: function(connection.lookupByUUIDString(uuid)), uuid=uuid)

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -19,21 +20,48 @@ from virgate.libvirt.domains import Domains
 
 PRIVATE = ("run", "etc/libvirt", "var/lib/libvirt", "var/cache/libvirt", "var/log/libvirt")
 
+SUPERVISOR = r"""
+import ctypes, os, signal, subprocess, sys
+
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: guests become ours when libvirtd detaches them
+
+
+def reap(*_):
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+signal.signal(signal.SIGCHLD, reap)
+for _ in sys.stdin:
+    print(subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=sys.stderr).pid, flush=True)
+while children := open(f"/proc/self/task/{os.getpid()}/children").read().split():
+    for child in children:
+        os.kill(int(child), signal.SIGKILL)
+    reap()
+"""
+
 START = """
 set -e
 for folder in {folders}; do mount --bind {root}/$folder /$folder; done
-exec libvirtd --config {root}/etc/libvirt/libvirtd.conf
+exec "$@"
 """
 
 
 class Libvirtd:
-    """A libvirtd of our own, in a mount namespace of its own; QEMU inherits the namespace."""
+    """A libvirtd of our own, in a mount namespace of its own; QEMU inherits the namespace.
+
+    A supervisor starts it, reaps guests at once (not every init does, and libvirt waits for that when it destroys
+    one) and kills all that is left when we close its input, or die.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.socket = root / "run/libvirt/libvirt-sock"
         self.uri = f"qemu+unix:///system?socket={self.socket}"
-        self._process: subprocess.Popen | None = None
+        self.pid = 0
         for folder in PRIVATE:
             (root / folder).mkdir(parents=True)
         shutil.copytree("/etc/libvirt", root / "etc/libvirt", dirs_exist_ok=True)
@@ -44,49 +72,47 @@ class Libvirtd:
         (root / "etc/libvirt/libvirtd.conf").write_text(
             'auth_unix_rw = "none"\nunix_sock_dir = "/run/libvirt"\nkeepalive_interval = -1\n'
         )
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+        script = START.format(root=root, folders=" ".join(PRIVATE))
+        program = ["libvirtd", "--config", str(root / "etc/libvirt/libvirtd.conf")]
+        supervisor = [sys.executable, "-c", SUPERVISOR]
+        with (root / "libvirtd.out").open("ab") as out:
+            self._supervisor = subprocess.Popen(
+                ["unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh", *supervisor, *program],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=out,
+                start_new_session=True,
+                text=True,
+            )
 
     def start(self) -> None:
         """Comes back when the socket is there."""
         self.socket.unlink(missing_ok=True)
-        script = START.format(root=self.root, folders=" ".join(PRIVATE))
-        with (self.root / "libvirtd.out").open("ab") as out:
-            self._process = subprocess.Popen(
-                ["unshare", "-m", "--propagation", "private", "sh", "-c", script],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
+        self._supervisor.stdin.write("start\n")
+        self._supervisor.stdin.flush()
+        self.pid = int(self._supervisor.stdout.readline())
         end = time.monotonic() + 30
         while not self.socket.exists():
-            assert self._process.poll() is None, (self.root / "libvirtd.out").read_text()
+            assert Path(f"/proc/{self.pid}").exists(), (self.root / "libvirtd.out").read_text()
             assert time.monotonic() < end, "libvirtd made no socket"
             time.sleep(0.02)
 
     def signal(self, number: int) -> None:
-        self._process.send_signal(number)
+        os.kill(self.pid, number)
 
     def kill(self) -> None:
-        if self._process:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        """As a crash: guests go on."""
+        self.signal(signal.SIGKILL)
+        while Path(f"/proc/{self.pid}").exists():
+            time.sleep(0.005)
+
+    def guest(self, name: str) -> int:
+        """The process of a guest."""
+        return int((self.root / f"run/libvirt/qemu/{name}.pid").read_text())
 
     def close(self) -> None:
-        self.kill()
-        for pid in self.guests():
-            watch = os.pidfd_open(pid)
-            signal.pidfd_send_signal(watch, signal.SIGKILL)
-            os.close(watch)
-
-    def guests(self) -> list[int]:
-        """Processes of QEMU that stand in our namespace: their pid files are in our run folder."""
-        found = [int(file.read_text()) for file in (self.root / "run/libvirt/qemu").glob("*.pid")]
-        return [pid for pid in found if Path(f"/proc/{pid}").exists()]
+        self._supervisor.stdin.close()
+        self._supervisor.wait(20)
 
 
 @pytest.fixture(scope="session")

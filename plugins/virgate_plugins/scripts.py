@@ -4,10 +4,10 @@ The implementations are made from the points' declarations. They are tried last,
 changed, and the text that the last script left is what goes on.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from virgate import hookimpl, hookspecs
-from virgate.config import places, sections
+from virgate.config.daemon import DaemonSettings
 from virgate.hookscripts import HookSettings, Runner
 from virgate.hookscripts.serving import Service
 
@@ -20,9 +20,7 @@ service = Service(Runner())
 @hookimpl
 def settings_loaded(settings: "Settings") -> None:
     """Takes over directories and timeout; events under way end by the settings they began with."""
-    daemon: Any = sections().get("daemon")
-    run_dir = settings[daemon].run_dir if daemon else places.run()
-    service.runner = Runner(settings[HookSettings], run_dir)
+    service.runner = Runner(settings[HookSettings], settings[DaemonSettings].run_dir)
 
 
 globals().update(

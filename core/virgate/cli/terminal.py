@@ -14,10 +14,12 @@ LEAVE = b"\x1d"  # Ctrl-]
 
 
 def attach(console: dict[str, Any], name: str) -> None:
-    """`console` is {kind: "pty" | "unix", path}; returns when the user leaves or the guest ends."""
+    """`console` is {type: "pty" | "unix" | "file", path}; returns when the user leaves or the guest ends."""
+    if console["type"] == "file":
+        raise click.ClickException(f"The console of {name} is only written to a file: {console['path']}")
     click.echo(f"Connected to {name}; Ctrl-] leaves.", err=True)
     try:
-        far = _open(console["kind"], console["path"])
+        far = _open(console["type"], console["path"])
     except OSError as error:
         raise click.ClickException(
             f"{console['path']}: {error.strerror}. The console can be opened on the machine's host only, by root."

@@ -158,7 +158,7 @@ def destroy(client: Client, machine: str) -> None:
 def console(client: Client, machine: str) -> None:
     """Connect this terminal to a machine's serial console; Ctrl-] leaves it."""
     found = find(client, machine)
-    attach(client.call("virgateConsole", found["vmId"])["console"], found["vmName"])
+    attach(client.call("getVmConsole", found["vmId"])["console"], found["vmName"])
 
 
 def _start(client: Client, params: dict[str, Any]) -> None:

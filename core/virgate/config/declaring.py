@@ -1,7 +1,7 @@
 """Declares settings: `section` registers a frozen attrs class under its TOML table name, `option` one key of it."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, TypeVar
 
 import attrs
 
@@ -22,7 +22,6 @@ def option(default: Any, sentence: str, *validators: Callable[[Any, Any, Any], A
     return attrs.field(default=made, validator=list(validators), metadata={"sentence": sentence, "secret": secret})
 
 
-@dataclass_transform(field_specifiers=(option,), frozen_default=True)
 def section(name: str) -> Callable[[type[C]], type[C]]:
     """Registers the class as the TOML table `[name]`; its docstring is the table's comment."""
 

@@ -96,10 +96,10 @@ class Logs:
 
     def __init__(self, file: str, format: str, level: str) -> None:
         stream = Path(file).open("a", encoding="utf-8") if file else sys.stderr  # noqa: SIM115 (open as long as we live)
-        self._predicate = LogLevelFilterPredicate()
+        self._predicate: Any = LogLevelFilterPredicate()
         self.set_level(level)
-        observer = LineObserver(stream, as_json if format == "json" else logfmt)
-        self._observer = FilteringLogObserver(observer, [self._predicate])
+        observer: Any = LineObserver(stream, as_json if format == "json" else logfmt)
+        self._observer: Any = FilteringLogObserver(observer, [self._predicate])
 
     def begin(self) -> None:
         globalLogBeginner.beginLoggingTo([self._observer], redirectStandardIO=False, discardBuffer=False)

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import virgate
+from virgate import hookspecs
 from virgate.config import Settings, SettingsError, load, places
+from virgate.config.daemon import DaemonSettings
 from virgate.config.sample import sample
 from virgate.daemon.lock import AlreadyRunning, InstanceLock
 from virgate.daemon.logs import Logs
-from virgate.config.daemon import DaemonSettings
+from virgate.daemon.service import Daemon
 from virgate.plugins import Hooks, PluginRequired, PluginSettings, Registry
 
 
@@ -61,8 +63,6 @@ def _log_settings(settings: Settings) -> tuple[str, str, str]:
 
 def _plugins(settings: Settings) -> Registry:
     """Loads the plugins: they may declare settings of their own, so this comes before the settings are checked."""
-    from virgate import hookspecs
-
     registry = Registry(Hooks(*hookspecs.modules()), settings[PluginSettings])
     registry.load_installed()
     registry.load_folders()
@@ -70,8 +70,6 @@ def _plugins(settings: Settings) -> Registry:
 
 
 def _run(settings: Settings, registry: Registry, logs: Logs, asked: argparse.Namespace) -> int:
-    from virgate.daemon.service import Daemon
-
     daemon_settings = settings[DaemonSettings]
     if "engine" in daemon_settings.roles:
         print("virgated: the engine role is not built yet", file=sys.stderr)

@@ -3,7 +3,6 @@
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -14,9 +13,9 @@ from twisted.logger import Logger
 import virgate
 from virgate.api.dispatch import Api
 from virgate.config import Settings, SettingsError, sections
+from virgate.config.daemon import DaemonSettings
 from virgate.daemon.logs import Logs
 from virgate.daemon.notify import notify
-from virgate.config.daemon import DaemonSettings
 from virgate.node.assemble import Places, assemble
 from virgate.plugins import PluginSettings, Registry
 from virgate.run.folders import FolderWatch
@@ -65,7 +64,8 @@ class Daemon:
         await self._hooks.before_vdsm_start()
         daemon = self._settings[DaemonSettings]
         places = Places(daemon.state_dir, daemon.run_dir)
-        node = self._node = await assemble(self._settings, places, self._hooks, self._registry)
+        node = self._node = assemble(self._settings, places, self._hooks, self._registry)
+        node.events.listen("daemon.log_level", self._logs.set_level)
         self._transports = await self._hooks.transports(api=Api(node), settings=self._settings)
         for transport in self._transports:
             await transport.start()
@@ -101,14 +101,9 @@ class Daemon:
             self.log.failure("a step of the shutdown failed")
 
     def _watch_plugins(self) -> None:
-        watch = self._watch = FolderWatch(self._plugin_file_changed)
+        watch = self._watch = FolderWatch(lambda folder: self._registry.load_folders())
         for folder in self._settings[PluginSettings].directories:
-            if folder.is_dir():
-                watch.add(folder)
-
-    def _plugin_file_changed(self, path: Path) -> None:
-        if path.suffix == ".py":
-            self._registry.refresh(path)
+            watch.add(folder)
 
     def _reload_when_asked(self) -> None:
         Deferred.fromCoroutine(self._reload()).addErrback(lambda failure: self.log.failure("reload failed", failure))

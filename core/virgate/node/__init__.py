@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from virgate.node.storage.manager import Storage
     from virgate.node.tasks.manager import Tasks
     from virgate.node.vm.registry import Machines
-    from virgate.plugins import Hooks
+    from virgate.plugins import Hooks, Registry
 
 
-@define
+@define(kw_only=True)
 class Node:
     settings: "Settings"
     hooks: "Hooks"
@@ -29,5 +29,23 @@ class Node:
     storage: "Storage"
     machines: "Machines"
     host: "Host"
+    plugins: "Registry"
     ready: bool = False
-    """False until running machines are recovered; verbs answer 99 meanwhile."""
+    """False until running machines are recovered; verbs about them answer 99 meanwhile."""
+
+    async def start(self) -> None:
+        """Comes back when the machines that run are managed again."""
+        await self.storage.start()
+        self.host.start()
+        await self.hypervisor.start()
+        await self.machines.start()
+        self.ready = True
+
+    async def stop(self) -> None:
+        """Guests go on; what only this process holds is given back."""
+        self.ready = False
+        await self.machines.stop()
+        self.host.stop()
+        await self.storage.stop()
+        await self.storage.helpers.close()
+        await self.hypervisor.stop()

@@ -57,6 +57,8 @@ class Plugin:
     hooks: tuple[str, ...] = ()
     problem: str = ""
     module: ModuleType | None = field(default=None, repr=False)
+    stamp: tuple[int, ...] = ()
+    """What the file looked like when it was last read: a file that did not change is not read again."""
 
 
 class Registry:
@@ -81,7 +83,9 @@ class Registry:
         """Brings the drop-in plugins in step with what lies in the folders now: adds, replaces, removes."""
         for folder in self._settings.directories:
             for path in sorted(folder.glob("*.py")):
-                self.refresh(path)
+                known = self._plugins.get(path.stem)
+                if known is None or known.origin != str(path) or known.stamp != _stamp(path):
+                    self.refresh(path)
         for plugin in tuple(self):
             if plugin.origin.endswith(".py") and not Path(plugin.origin).exists():
                 self._unload(plugin)
@@ -103,7 +107,7 @@ class Registry:
             if known and known.origin == str(path):
                 self._unload(known)
             return
-        described = Plugin(path.stem, "", str(path), State.DISABLED)
+        described = Plugin(path.stem, "", str(path), State.DISABLED, stamp=_stamp(path))
         if path.stem in self._settings.disable:
             self._plugins[path.stem] = described
         elif known and known.origin != str(path):
@@ -157,13 +161,22 @@ class Registry:
         )
         stays = before is not None and before.state is State.LOADED
         failed = evolve(described, state=State.FAILED)
-        self._plugins[described.name] = evolve(before if before and stays else failed, problem=problem)
+        kept = before if before and stays else failed
+        self._plugins[described.name] = evolve(kept, problem=problem, stamp=described.stamp)
 
     def _unload(self, plugin: Plugin) -> None:
         if plugin.module:
             self.hooks.unregister(plugin.module)
         del self._plugins[plugin.name]
         self.log.info("plugin {name} unloaded", name=plugin.name)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return ()
+    return found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode
 
 
 def _import_file(path: Path) -> ModuleType:

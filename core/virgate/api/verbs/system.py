@@ -30,3 +30,20 @@ async def prepare_for_shutdown(node: Node) -> Reply:
     """End the daemon in an orderly way, after this reply. Machines keep running."""
     reactor.callLater(0, reactor.stop)
     return Reply()
+
+
+@verb("Host.getPlugins", xmlrpc="virgatePlugins", always_ready=True)
+async def plugins(node: Node) -> Reply:
+    """What is plugged into the daemon: name, version, origin, state, hooks and the problem of each plugin."""
+    found = [
+        {
+            "name": plugin.name,
+            "version": plugin.version,
+            "origin": plugin.origin,
+            "state": plugin.state.value,
+            "hooks": list(plugin.hooks),
+            "problem": plugin.problem,
+        }
+        for plugin in node.plugins
+    ]
+    return Reply({"plugins": found})

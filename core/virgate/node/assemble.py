@@ -1,0 +1,122 @@
+"""Builds the node: every manager once, each given the others through the narrow doors it asks for."""
+
+from pathlib import Path
+
+from attrs import frozen
+from twisted.internet import reactor as _reactor
+
+from virgate.config import Settings
+from virgate.domxml.facts import HostFacts
+from virgate.events import EventBus
+from virgate.libvirt.connection import Hypervisor
+from virgate.libvirt.domains import Domains
+from virgate.libvirt.settings import LibvirtSettings
+from virgate.node import Node
+from virgate.node.host.host import Host
+from virgate.node.host.report import OVERHEAD_MIB, MachinesReport
+from virgate.node.storage.manager import OPERATIONS, Storage
+from virgate.node.storage.settings import StorageSettings
+from virgate.node.tasks.locks import Locks
+from virgate.node.tasks.manager import Tasks
+from virgate.node.tasks.recoveries import Recoveries
+from virgate.node.tasks.settings import TaskSettings
+from virgate.node.vm.disks import HostDisks
+from virgate.node.vm.life import Status
+from virgate.node.vm.means import Means
+from virgate.node.vm.payload import PayloadImages
+from virgate.node.vm.registry import Machines
+from virgate.node.vm.settings import MachineSettings
+from virgate.plugins import Hooks, Registry
+from virgate.run.helper import Helpers
+
+
+@frozen
+class Places:
+    """The daemon's folders: what must survive a reboot, and what need not."""
+
+    state_dir: Path
+    run_dir: Path
+
+
+def assemble(settings: Settings, places: Places, hooks: Hooks, registry: Registry) -> Node:
+    """Nothing is started and nothing outside is touched yet; `Node.start` does that."""
+    events = EventBus()
+    libvirt = settings[LibvirtSettings]
+    hypervisor = Hypervisor(libvirt.uri, events, threads=libvirt.threads)
+    storage = _storage(settings, places, hooks, events)
+    host = Host(
+        settings,
+        hypervisor,
+        hooks,
+        storage_report=storage.monitors.entries,
+        machines_report=lambda: _report(machines),
+        events=events,
+        virt_type=libvirt.virt_type,
+    )
+    machines = Machines(
+        Means(
+            domains=Domains(hypervisor),
+            hooks=hooks,
+            events=events,
+            disks=HostDisks(storage.images),
+            payloads=PayloadImages(places.run_dir / "payload"),
+            run_dir=places.run_dir,
+            facts=lambda: _facts(host, libvirt.uri, places),
+            settings=settings[MachineSettings],
+        )
+    )
+    return Node(
+        settings=settings,
+        hooks=hooks,
+        events=events,
+        hypervisor=hypervisor,
+        tasks=storage.tasks,
+        storage=storage,
+        machines=machines,
+        host=host,
+        plugins=registry,
+    )
+
+
+def _storage(settings: Settings, places: Places, hooks: Hooks, events: EventBus) -> Storage:
+    values, recoveries = settings[StorageSettings], Recoveries()
+    return Storage.assembled(
+        values,
+        repository=Path(values.repository) if values.repository else places.state_dir / "data-center",
+        run_dir=places.run_dir,
+        helpers=Helpers(OPERATIONS),
+        hooks=hooks,
+        events=events,
+        tasks=Tasks(recoveries, events, settings[TaskSettings]),
+        recoveries=recoveries,
+        locks=Locks(_reactor, settings[TaskSettings].lock_timeout),
+    )
+
+
+def _facts(host: Host, uri: str, places: Places) -> HostFacts:
+    """A libvirt of one user's own cannot write below /var: the agents' sockets then lie in our run folder."""
+    facts = HostFacts(
+        arch=host.arch,
+        virt_type=host.virt_type,
+        os_version=f"{host.system.version}-{host.system.release}",
+        host_uuid=host.uuid,
+    )
+    if not uri.endswith("/session"):
+        return facts
+    return HostFacts(
+        arch=facts.arch,
+        virt_type=facts.virt_type,
+        os_version=facts.os_version,
+        host_uuid=facts.host_uuid,
+        channels=str(places.run_dir / "channels"),
+        console_sockets=str(places.run_dir / "consoles"),
+    )
+
+
+def _report(machines: Machines) -> MachinesReport:
+    there = [machine for machine in machines if machine.status is not Status.DOWN]
+    return MachinesReport(
+        count=len(machines),
+        active=sum(machine.status is Status.UP for machine in there),
+        committed=sum(int(machine.record.conf.get("memSize", 0)) + OVERHEAD_MIB for machine in there),
+    )

@@ -80,7 +80,8 @@ def decode_files(target: str, files: object) -> dict[str, bytes]:
         if not safe_path("a payload file", name) or str(name).startswith("/"):
             raise CannotCreate(f"Payload of {target} has a file of a bad name: {name!r}")
         try:
-            found[str(name)] = base64.b64decode(content if isinstance(content, bytes) else str(content))
+            # Clients break their lines; anything else that is not base64 is a mistake.
+            found[str(name)] = base64.b64decode("".join(str(content).split()), validate=True)
         except (binascii.Error, ValueError):
             raise CannotCreate(f"Payload file {name} is not base64") from None
     return found

@@ -12,7 +12,7 @@ from attrs import define
 from virgate.domxml import metadata
 from virgate.domxml.metadata import DeviceMetadata, VmMetadata, texts
 from virgate.domxml.pairing import pair
-from virgate.domxml.tree import Element, attribute, children, copy, one_line, parse, pretty
+from virgate.domxml.tree import Element, attribute, children, one_line, parse, pretty
 from virgate.domxml.values import struct
 
 
@@ -28,7 +28,7 @@ class HookedDevice:
     @property
     def text(self) -> str:
         """As scripts get it: one line, or in the document form with declaration and indented."""
-        return pretty(self.element) if self.xml_form else one_line(copy(self.element))
+        return pretty(self.element) if self.xml_form else one_line(self.element)
 
     def replace(self, text: str) -> None:
         """Puts the device that `text` describes where this one stands. `UnsafeXml` when it is no XML."""

@@ -65,7 +65,12 @@ def _same_place(device: Device, found: Element) -> bool:
     """A controller that carries its number, or a device that has nothing but its order."""
     if found.tag == "controller":
         wanted = device.get("index")
-        return _same_kind(device, found) and (wanted in (None, "") or str(wanted) == found.get("index"))
+        model = str(device.get("model") or "")
+        return (
+            _same_kind(device, found)
+            and (wanted in (None, "") or str(wanted) == found.get("index"))
+            and model in ("", found.get("model"))
+        )
     return found.tag in ("hostdev", "console") or _same_kind(device, found)
 
 

@@ -20,7 +20,7 @@ NO_NICS = "nicsProblem"
 
 def check(params: Mapping[str, Any], taken: Container[str]) -> None:
     """The refusals of spec xmlrpc-host-vm 3.1, first failing rule first."""
-    if params.get("vmId") in taken:
+    if isinstance(params.get("vmId"), str) and params["vmId"] in taken:
         raise MachineExists(str(params["vmId"]))
     for name in ("vmId", "memSize"):
         if name not in params:

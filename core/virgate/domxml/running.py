@@ -33,8 +33,9 @@ UNITS = {
 }
 LETTERS = {"fd": "a", "hd": "c", "cdrom": "d", "network": "n"}
 SECRETS = ("passwd", "passwdValidTo")
-NOT_DEVICES = ("emulator", "input", "panic", "audio", "iommu", "serial")
+NOT_DEVICES = ("emulator", "panic", "audio", "iommu", "serial")
 """Children of `<devices>` that no device list has ever told of."""
+PORTS = {"port": "displayPort", "tlsPort": "displaySecurePort", "ipAddress": "displayIp"}
 
 
 @frozen
@@ -58,12 +59,16 @@ def read(xml: str) -> Running:
     """The machine in a document of libvirt. `UnsafeXml` for what is no document."""
     root = parse(xml)
     kept = metadata.read(root)
-    stored = metadata.read_conf(root)
-    xml_form = bool(stored.pop("xmlForm", not stored))
-    conf = {**stored, **basics(root)} if xml_form else {**basics(root), **stored}
-    custom = {**kept.custom, **metadata.texts(stored.get("custom"))}
+    conf = metadata.read_conf(root)
+    xml_form = bool(conf.pop("xmlForm", not conf))
+    if xml_form:
+        conf |= basics(root)
+    custom = {**kept.custom, **metadata.texts(conf.get("custom"))}
     conf["custom"] = custom
-    conf["devices"] = devices(root, stored.get("devices", ()))
+    conf["devices"] = devices(root, conf.get("devices", ()))
+    screens = displays(root)
+    if screens:
+        conf |= {new: screens[0][old] for old, new in PORTS.items()}
     return Running(
         id=child_text(root, "uuid"),
         name=child_text(root, "name"),
@@ -73,20 +78,24 @@ def read(xml: str) -> Running:
         custom=custom,
         conf=conf,
         metadata=kept,
-        displays=displays(root),
+        displays=screens,
         root=root,
     )
 
 
 def ours(root: Element) -> bool:
     """Whether a daemon of the family started it: by our metadata, or by the agent channel of older daemons."""
-    names = {target.get("name") for target in root.iterfind("devices/channel/target")}
-    return metadata.vm_element(root) is not None or OUR_CHANNEL in names
+    return metadata.vm_element(root) is not None or OUR_CHANNEL in channels(root)
+
+
+def channels(root: Element) -> set[str]:
+    """The names of the guest's channels."""
+    return {str(target.get("name")) for target in root.iterfind("devices/channel/target") if target.get("name")}
 
 
 def is_appliance(root: Element) -> bool:
     """Whether it is a tool's short-lived machine, nobody's to manage."""
-    return any(target.get("name") == FOREIGN_CHANNEL for target in root.iterfind("devices/channel/target"))
+    return FOREIGN_CHANNEL in channels(root)
 
 
 def memory(root: Element) -> Size:
@@ -132,18 +141,17 @@ def disk_path(disk: Element) -> str:
 def devices(root: Element, known: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
     """The device list with what libvirt decided; `known` entries keep their other keys and their order.
 
-    Devices nobody listed (libvirt adds controllers, balloons ...) follow in the document's order.
+    Devices nobody listed (libvirt adds controllers, channels ...) follow in the document's order, when they have a
+    place on a bus; without `known` entries, all do.
     """
-    below = root.find("devices")
-    if below is None:
-        return [dict(device) for device in known]
     listed = [dict(device) for device in known]
-    shown = [one for one in children(below) if one.tag not in NOT_DEVICES]
+    shown = [one for one in children(root.find("devices")) if one.tag not in NOT_DEVICES]
     pairs = pair(shown, listed)
     for device, one in pairs:
         device.update(facts_of(one))
     taken = {id(one) for _, one in pairs}
-    return listed + [_unlisted(one) for one in shown if id(one) not in taken]
+    more = [one for one in shown if id(one) not in taken and (not listed or one.find("address") is not None)]
+    return listed + [_unlisted(one) for one in more]
 
 
 def _unlisted(found: Element) -> dict[str, Any]:

@@ -76,15 +76,16 @@ def parse(text: str) -> Element:
 
 
 def copy(found: Element) -> Element:
-    """A deep copy that stands alone."""
+    """A deep copy that stands alone, without what followed and without namespaces that it does not use."""
     twin = deepcopy(found)
     twin.tail = None
+    etree.cleanup_namespaces(twin)
     return twin
 
 
 def one_line(found: Element) -> str:
     """The element's text without declaration, as scripts of the old form get it."""
-    return str(etree.tostring(found, encoding="unicode", with_tail=False))
+    return str(etree.tostring(copy(found), encoding="unicode"))
 
 
 def pretty(found: Element) -> str:

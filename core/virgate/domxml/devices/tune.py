@@ -11,7 +11,7 @@ LIMITS = tuple(f"{scope}_{unit}" for unit in UNITS for scope in ("total", "read"
 
 
 def iotune(limits: object) -> Element | None:
-    """Limits of a disk; a total excludes read and write of the same unit. None without limits."""
+    """Limits of a disk; a total excludes read and write of the same unit. None without limits; 0 is no limit."""
     if not limits:
         return None
     if not isinstance(limits, dict):
@@ -21,7 +21,9 @@ def iotune(limits: object) -> Element | None:
         parts = values.get(f"read_{unit}") or values.get(f"write_{unit}")
         if values.get(f"total_{unit}") and parts:
             raise BadDevice("disk", f"total_{unit} excludes read_{unit} and write_{unit}")
-    return element("iotune", *[element(name, text=value) for name, value in values.items()])
+    # libvirt's schema takes a total beside its parts for a contradiction even when it is 0.
+    told = [element(name, text=value) for name, value in values.items() if value]
+    return element("iotune", *told) if told else None
 
 
 def _limit(name: str, value: object) -> int:

@@ -31,6 +31,8 @@ class FilesOf(Protocol):
 
     async def drop(self, key: str) -> None: ...
 
+    async def close(self) -> None: ...
+
 
 async def storage_type(hooks: Hooks, wanted: object) -> type[StorageType]:
     """The class for a number or name; `WrongDomainType` (372) if no plugin has it."""

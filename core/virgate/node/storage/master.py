@@ -25,7 +25,7 @@ class Machines:
     async def remove(self, machine: str) -> None:
         await self._call("remove_tree", str(self._folder / part(machine)))
 
-    async def list(self) -> list[str]:
+    async def names(self) -> list[str]:
         found: list[str] = await self._call("list_folder", str(self._folder))
         return found
 

@@ -75,9 +75,7 @@ class Membership:
             changes["MASTER_VERSION"] = 0
         await found.change(changes)
         master = await pool.master()
-        if record.domain_class is Class.Data and found.version < master.version:
-            async with guarded(found, pool.host):
-                await upgrade(found, master.version)
+        await upgrade_member(found, master.version, pool.host)
         if record.domain_class is Class.Backup:
             await found.mount_master()
         await pool.backend.write(pool.map.having(domain, Status.ACTIVE))
@@ -167,6 +165,13 @@ def check_version(record: DomainRecord, master: int, *, exactly: bool = False) -
     newer = record.version != master if exactly else record.version > master
     if record.domain_class is Class.Data and newer:
         raise MixedVersions(record.id, record.version, master)
+
+
+async def upgrade_member(domain: Domain, version: int, host: int) -> None:
+    """Data domains follow their master's version."""
+    if domain.record.domain_class is Class.Data and domain.version < version:
+        async with guarded(domain, host):
+            await upgrade(domain, version)
 
 
 async def join_pool(domain: Domain, pool: str) -> None:

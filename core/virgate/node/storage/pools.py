@@ -1,8 +1,11 @@
 """The front of pools: this host is connected to one of them, or to none."""
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 
 from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from virgate.errors import InvalidParameter, VirgateError
 from virgate.node.storage.domains import Domains
@@ -13,17 +16,21 @@ from virgate.node.storage.errors import (
     NoPoolConnected,
     PoolIsConnected,
     UnknownPool,
+    UnsupportedVersion,
+    UpgradeInProgress,
     WrongStatus,
 )
 from virgate.node.storage.guard import guarded
-from virgate.node.storage.membership import Membership, leave_pool
+from virgate.node.storage.membership import Membership, leave_pool, upgrade_member
 from virgate.node.storage.monitor import Monitors
 from virgate.node.storage.pool import Pool
-from virgate.node.storage.pool_making import PoolMaker
+from virgate.node.storage.pool_making import PoolMaker, check_pool_name
 from virgate.node.storage.pool_map import Backend, DiskBackend, MemoryBackend, PoolMap
+from virgate.node.storage.record import NONE
 from virgate.node.storage.repository import part
 from virgate.node.storage.spm import Role, Spm
-from virgate.node.storage.values import Status
+from virgate.node.storage.upgrade import upgrade
+from virgate.node.storage.values import VERSIONS, Status
 from virgate.node.tasks.locks import Locks, storage
 from virgate.node.tasks.manager import Tasks
 
@@ -32,6 +39,8 @@ MONITORS = storage("HsmDomainMonitorLock", exclusive=True)
 
 @define(eq=False)
 class Pools:
+    log = Logger()
+
     domains: Domains
     monitors: Monitors
     tasks: Tasks
@@ -39,6 +48,7 @@ class Pools:
     membership: Membership = field(init=False)
     maker: PoolMaker = field(init=False)
     _pool: Pool | None = None
+    _upgrading: "Deferred[None] | None" = None
 
     def __attrs_post_init__(self) -> None:
         self.membership = Membership(self.domains)
@@ -146,6 +156,30 @@ class Pools:
         async with guarded(found, self._pool.host):
             await found.change({"POOL_UUID": ""})
 
+    async def attach(self, pool: str, domain: str) -> None:
+        async with self._both(pool, domain):
+            await self.membership.attach(self.spm(pool), domain)
+
+    async def detach(self, pool: str, domain: str) -> None:
+        async with self._both(pool, domain):
+            await self.membership.detach(self.spm(pool), domain)
+
+    async def forced_detach(self, pool: str, domain: str) -> None:
+        async with self._both(pool, domain):
+            await self.membership.forced_detach(self.spm(pool), domain)
+
+    async def activate(self, pool: str, domain: str) -> None:
+        async with self._both(pool, domain):
+            await self.membership.activate(self.spm(pool), domain)
+
+    async def deactivate(self, pool: str, domain: str, new_master: str, version: int) -> None:
+        async with self._both(pool, domain):
+            await self.membership.deactivate(self.spm(pool), domain, new_master, version)
+
+    def _both(self, pool: str, domain: str) -> AbstractAsyncContextManager[None]:
+        self.spm(pool)
+        return self.locks.hold(storage(pool, exclusive=True), storage(domain, exclusive=True))
+
     async def start_spm(self, pool: str, version: int | None, expected: tuple[int, int]) -> str:
         """The id of the task that contends for the role."""
         found = self.find(pool)
@@ -163,6 +197,44 @@ class Pools:
         found = self.find(pool)
         version, owner = await found.backend.owner()
         return found.spm.role.value, version, owner
+
+    async def fence(self, pool: str) -> None:
+        """Takes the role from whoever the disk names; a pool in memory only tells."""
+        found = self.find(pool)
+        if not found.backend.in_memory:
+            async with self.locks.hold(storage(pool, exclusive=True)):
+                await (await found.master()).change({"POOL_SPM_ID": NONE, "POOL_SPM_LVER": NONE})
+                found.spm.role = Role.FREE
+
+    async def describe(self, pool: str, description: str) -> None:
+        """Nothing happens in memory: there a pool has no name."""
+        found = self.find(pool)
+        if not found.backend.in_memory:
+            master = await self.spm(pool).master()
+            check_pool_name(description, master.version)
+            await master.change({"POOL_DESCRIPTION": description})
+
+    async def upgrade(self, pool: str, version: int) -> None:
+        """The master at once, the other active data domains after the answer; `UpgradeInProgress` (396)."""
+        found = self.spm(pool)
+        if version not in VERSIONS:
+            raise UnsupportedVersion(version)
+        if self._upgrading is not None:
+            raise UpgradeInProgress(pool)
+        async with self.locks.hold(storage(pool, exclusive=True)):
+            await upgrade(await found.master(), version)
+        self._upgrading = Deferred.fromCoroutine(self._upgrade_others(found, version))
+
+    async def _upgrade_others(self, pool: Pool, version: int) -> None:
+        try:
+            for domain in [domain for domain in pool.map.active if domain != pool.map.master]:
+                try:
+                    async with self.locks.hold(storage(domain, exclusive=True)):
+                        await upgrade_member(await self.domains.find(domain), version, pool.host)
+                except (VirgateError, OSError):
+                    self.log.failure("domain {domain} is not upgraded", domain=domain)
+        finally:
+            self._upgrading = None
 
     async def close(self) -> None:
         """The daemon ends. Prepared images and links stay for the machines that go on."""

@@ -42,7 +42,8 @@ def after_device_create(vm: Subject, device: XmlDocument) -> None:
 def before_device_destroy(vm: Subject, device: XmlDocument) -> None:
     """A machine with this device is about to be destroyed.
 
-    Fired once per device with custom properties, first of all in the destroy verb. Raising aborts: **the machine is
+    Fired once per device with custom properties, first of all in the destroy verb. Changing `device` has no effect.
+    Raising aborts: **the machine is
     not destroyed** and the caller gets the error.
     """
 
@@ -51,7 +52,8 @@ def before_device_destroy(vm: Subject, device: XmlDocument) -> None:
 def after_device_destroy(vm: Subject, device: XmlDocument) -> None:
     """A machine with this device has ended.
 
-    Fired once per device with custom properties, after `after_vm_destroy`. Raising is logged.
+    Fired once per device with custom properties, after `after_vm_destroy`. Changing `device` has no effect. Raising
+    is logged.
     """
 
 
@@ -59,36 +61,52 @@ def after_device_destroy(vm: Subject, device: XmlDocument) -> None:
 def before_nic_hotplug(vm: Subject, device: XmlDocument) -> None:
     """A network interface is about to be plugged into a running machine.
 
-    What is left in `device` is what libvirt attaches. Raising aborts: nothing is attached, the caller gets the error.
+    Fired before libvirt is asked. What is left in `device` is what libvirt attaches. Raising aborts: nothing is
+    attached and the caller gets the error.
     """
 
 
 @point(Failure.LOG, scripts=True)
 def after_nic_hotplug(vm: Subject, device: XmlDocument) -> None:
-    """A network interface was plugged in. Fired before port mirroring is set. Raising is logged."""
+    """A network interface was plugged in.
+
+    Fired when libvirt has attached it and before port mirroring is set. `device` is the text that was attached;
+    changing it has no effect. Raising is logged.
+    """
 
 
 @point(Failure.LOG, scripts=True)
 def after_nic_hotplug_fail(vm: Subject, device: XmlDocument) -> None:
-    """libvirt refused to attach a network interface: undo what `before_nic_hotplug` did. Raising is logged."""
+    """A network interface was not plugged in.
+
+    Fired when libvirt refused it, not when a hook did: the moment to undo what `before_nic_hotplug` did. `device` is
+    the text that was refused; changing it has no effect. Raising is logged.
+    """
 
 
 @point(Failure.ABORT, scripts=True)
 def before_nic_hotunplug(vm: Subject, device: XmlDocument) -> None:
     """A network interface is about to be unplugged.
 
-    Fired when port mirroring has been taken off already. Raising aborts: it stays, the caller gets the error.
+    Fired when port mirroring has been taken off already. Changing `device` has no effect. Raising aborts: the
+    interface stays and the caller gets the error.
     """
 
 
 @point(Failure.LOG, scripts=True)
 def after_nic_hotunplug(vm: Subject, device: XmlDocument) -> None:
-    """A network interface was unplugged and the guest let it go. Raising is logged."""
+    """A network interface was unplugged.
+
+    Fired when the guest has let it go. Changing `device` has no effect. Raising is logged.
+    """
 
 
 @point(Failure.LOG, scripts=True)
 def after_nic_hotunplug_fail(vm: Subject, device: XmlDocument) -> None:
-    """A network interface was not unplugged: libvirt refused, or the guest kept it too long. Raising is logged."""
+    """A network interface was not unplugged.
+
+    Fired when libvirt refused, or the guest kept it too long. Changing `device` has no effect. Raising is logged.
+    """
 
 
 @point(Failure.ABORT, scripts=True, changes=True)
@@ -103,12 +121,19 @@ def before_update_device(vm: Subject, device: XmlDocument) -> None:
 
 @point(Failure.LOG, scripts=True)
 def after_update_device(vm: Subject, device: XmlDocument) -> None:
-    """A network interface was changed. Raising is logged."""
+    """A network interface was changed.
+
+    Fired when libvirt took it. `device` is the text it took; changing it has no effect. Raising is logged.
+    """
 
 
 @point(Failure.LOG, scripts=True)
 def after_update_device_fail(vm: Subject, device: XmlDocument) -> None:
-    """A network interface was not changed, whether libvirt or a hook refused. Raising is logged."""
+    """A network interface was not changed.
+
+    Fired when libvirt refused, and also when `before_update_device` did. Changing `device` has no effect. Raising is
+    logged.
+    """
 
 
 @point(Failure.ABORT, scripts=True, changes=True)
@@ -122,28 +147,44 @@ def before_disk_hotplug(vm: Subject, device: XmlDocument) -> None:
 
 @point(Failure.LOG, scripts=True)
 def after_disk_hotplug(vm: Subject, device: XmlDocument) -> None:
-    """A disk was plugged in. Raising is logged."""
+    """A disk was plugged in.
+
+    Fired when libvirt has attached it. `device` is the text that was attached; changing it has no effect. Raising is
+    logged.
+    """
 
 
 @point(Failure.ABORT, scripts=True)
 def before_disk_hotunplug(vm: Subject, device: XmlDocument) -> None:
-    """A disk is about to be unplugged. Raising aborts: it stays, the caller gets the error."""
+    """A disk is about to be unplugged.
+
+    Fired before libvirt is asked. Changing `device` has no effect. Raising aborts: the disk stays and the caller gets
+    the error.
+    """
 
 
 @point(Failure.LOG, scripts=True)
 def after_disk_hotunplug(vm: Subject, device: XmlDocument) -> None:
-    """A disk was unplugged; its volume is torn down afterwards. Raising is logged."""
+    """A disk was unplugged.
+
+    Fired when the guest has let it go and before its volume is torn down. Changing `device` has no effect. Raising
+    is logged.
+    """
 
 
 @point(Failure.ABORT, scripts=True, changes=True)
 def before_memory_hotplug(vm: Subject, device: XmlDocument) -> None:
     """Memory is about to be plugged into a running machine.
 
-    What is left in `device` is what libvirt attaches. A memory device has no custom properties. Raising aborts: no
-    memory is added, the caller gets the error.
+    Fired before libvirt is asked. What is left in `device` is what libvirt attaches; memory has no custom
+    properties. Raising aborts: no memory is added and the caller gets the error.
     """
 
 
 @point(Failure.LOG, scripts=True)
 def after_memory_hotplug(vm: Subject, device: XmlDocument) -> None:
-    """Memory was plugged in. Raising is logged."""
+    """Memory was plugged in.
+
+    Fired when libvirt has attached it. `device` is the text that was attached; changing it has no effect. Raising is
+    logged.
+    """

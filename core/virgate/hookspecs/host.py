@@ -33,7 +33,10 @@ def before_vdsm_start() -> None:
 
 @point(Failure.LOG, scripts=True)
 def after_vdsm_stop() -> None:
-    """The daemon stops. Fired at the end of its shutdown; machines keep running. Raising is logged."""
+    """The daemon stops.
+
+    Fired at the end of its shutdown, when it answers nobody any more; machines keep running. Raising is logged.
+    """
 
 
 @point(Failure.ABORT, scripts=True)
@@ -55,9 +58,10 @@ def after_get_vm_stats(data: JsonDocument) -> None:
 
 @point(Failure.ABORT, scripts=True)
 def before_get_all_vm_stats(data: JsonDocument) -> None:
-    """The statistics of all machines are about to be collected. `data` is empty. Raising aborts with code 1500.
+    """The statistics of all machines are about to be collected.
 
-    The points of single machines do not fire as well.
+    The points of single machines do not fire as well. `data` is empty and changing it has no effect. Raising aborts:
+    the caller gets the error, code 1500.
     """
 
 
@@ -71,7 +75,10 @@ def after_get_all_vm_stats(data: JsonDocument) -> None:
 
 @point(Failure.ABORT, scripts=True)
 def before_get_caps(data: JsonDocument) -> None:
-    """The capabilities of the host are about to be collected. `data` is empty. Raising aborts with code 1500."""
+    """The capabilities of the host are about to be collected.
+
+    `data` is empty and changing it has no effect. Raising aborts: the caller gets the error, code 1500.
+    """
 
 
 @point(Failure.LOG, scripts=True, changes=True)
@@ -85,12 +92,18 @@ def after_get_caps(data: JsonDocument) -> None:
 
 @point(Failure.ABORT, scripts=True)
 def before_get_stats(data: JsonDocument) -> None:
-    """The statistics of the host are about to be collected. `data` is empty. Raising aborts with code 1500."""
+    """The statistics of the host are about to be collected.
+
+    `data` is empty and changing it has no effect. Raising aborts: the caller gets the error, code 1500.
+    """
 
 
 @point(Failure.LOG, scripts=True, changes=True)
 def after_get_stats(data: JsonDocument) -> None:
-    """The statistics of the host were collected. `data` is the whole map, the answer as left. Raising is logged."""
+    """The statistics of the host were collected.
+
+    `data` is the whole map, the answer as left. Raising is logged.
+    """
 
 
 @point(Failure.LOG, scripts=True, changes=True)

@@ -46,4 +46,7 @@ def before_ifcfg_write(data: JsonDocument) -> None:
 
 @point(Failure.LOG, scripts=True)
 def after_ifcfg_write(data: JsonDocument) -> None:
-    """A file with an interface's configuration was written. `data` as it was used. Raising is logged."""
+    """A file with an interface's configuration was written.
+
+    `data` is what was used, as in `before_ifcfg_write`; changing it has no effect. Raising is logged.
+    """

@@ -151,4 +151,7 @@ def before_set_num_of_cpus() -> None:
 
 @point(Failure.LOG, scripts=True)
 def after_set_num_of_cpus() -> None:
-    """The number of a running machine's CPUs was changed. Carries nothing, as before. Raising is logged."""
+    """The number of a running machine's CPUs was changed.
+
+    Fired when libvirt has done it. Carries nothing, like `before_set_num_of_cpus`. Raising is logged.
+    """

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import shlex
 import signal
 import subprocess
@@ -118,13 +119,27 @@ class Daemon:
         self.kill()
 
     def kill(self) -> None:
-        kill_group(self._child.pid)
-        self._child.wait()
+        """Kills the process group and waits for it and for its children: a pid namespace's first process is one."""
+        with contextlib.ExitStack() as watched:
+            gone = [os.pidfd_open(child) for child in children(self._child.pid)]
+            for descriptor in gone:
+                watched.callback(os.close, descriptor)
+            kill_group(self._child.pid)
+            self._child.wait()
+            for descriptor in gone:
+                select.select([descriptor], [], [], 5)
 
     def last_words(self, lines: int = 30) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
+def children(pid: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
 def only_child(pid: int) -> int:
     """The process that a wrapper such as `unshare --fork` waits for."""
-    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+    (child,) = children(pid)
+    return child

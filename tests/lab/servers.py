@@ -1,0 +1,161 @@
+"""Storage servers in user space, inside the lab's network: NFS by ganesha, iSCSI by tgt.
+
+    nfs = NfsServer(lab, network, ["data"])       # hosts mount storage:/data
+    iscsi = IscsiServer(lab, network)
+    target = iscsi.target("east", [1 << 30])  # hosts log in to storage:3260
+
+`freeze` and `thaw` make a server hang and go on, `stop` and `start` take it away and bring it back.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab.cleanup import Lab
+from lab.network import Network
+from lab.process import Daemon, Finished, environment, run
+
+GANESHA = """
+NFS_CORE_PARAM {{ Protocols = 4; NFS_Port = 2049; Enable_NLM = false; Enable_RQUOTA = false;
+    Enable_UDP = false; mount_path_pseudo = true; }}
+NFS_KRB5 {{ Active_krb5 = false; }}
+NFSV4 {{ Graceless = true; RecoveryBackend = fs; RecoveryRoot = {folder}/recovery; }}
+"""
+EXPORT = """
+EXPORT {{ Export_Id = {number}; Path = {path}; Pseudo = /{name}; Access_Type = RW; Squash = No_Root_Squash;
+    SecType = sys; FSAL {{ Name = VFS; }} }}
+"""
+# `ip netns exec` has made a mount namespace already.
+OWN_RUN_FOLDER = ("sh", "-c", 'mount -t tmpfs tmpfs /run && exec "$@"', "sh")
+
+
+class Server:
+    """A daemon inside the lab's network that listens at one TCP port."""
+
+    def __init__(self, lab: Lab, network: Network, name: str, port: int) -> None:
+        self.lab = lab
+        self.network = network
+        self.name = name
+        self.port = port
+        self.folder = lab.subfolder(name)
+        self._daemon: Daemon | None = None
+
+    def argv(self) -> list[str]:
+        raise NotImplementedError
+
+    def start(self) -> None:
+        self._daemon = self.lab.daemon(
+            f"{self.name}/{self.name}",
+            [*self.network.enter, *OWN_RUN_FOLDER, *self.argv()],
+            env=self.variables(),
+            graceful=False,
+        )
+        self._wait_until_it_listens(self._daemon)
+
+    def stop(self) -> None:
+        """Gone at once, as when the server's power fails."""
+        if self._daemon is not None:
+            self._daemon.kill()
+
+    def freeze(self) -> None:
+        """Connections stay, nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def variables(self) -> dict[str, str]:
+        return {}
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._daemon is not None:
+            os.killpg(self._daemon.pid, number)
+
+    def _wait_until_it_listens(self, daemon: Daemon, patience: float = 20.0) -> None:
+        deadline = time.monotonic() + patience
+        while not self.network.run("ss", "-Hltn", f"sport = :{self.port}").stdout:
+            if daemon.ended or time.monotonic() > deadline:
+                raise RuntimeError(f"{self.name} does not listen at port {self.port}:\n{daemon.last_words()}")
+            time.sleep(0.05)
+
+
+class NfsServer(Server):
+    """NFSv4 only. The exported folders lie on a file system of their own of `size` bytes, so it can be filled."""
+
+    def __init__(self, lab: Lab, network: Network, exports: Sequence[str], *, size: int = 4 << 30) -> None:
+        super().__init__(lab, network, "nfs", 2049)
+        self.exports = list(exports)
+        self.root = self._file_system(size)
+        for name in self.exports:
+            (self.root / name).mkdir()
+        self._write_settings()
+        self.start()
+
+    def remote(self, export: str) -> str:
+        """What a host mounts."""
+        return f"{self.network.gateway}:/{export}"
+
+    def path(self, export: str) -> Path:
+        """Where the machine itself finds the exported folder."""
+        return self.root / export
+
+    def argv(self) -> list[str]:
+        files = ["-f", self.folder / "ganesha.conf", "-p", self.folder / "ganesha.pid", "-L", "STDOUT"]
+        return ["ganesha.nfsd", "-F", *map(str, files)]
+
+    def _file_system(self, size: int) -> Path:
+        image = self.folder / "disk.img"
+        with image.open("wb") as file:
+            file.truncate(size)
+        run(["mke2fs", "-q", "-t", "ext4", "-E", "lazy_itable_init=1,nodiscard", str(image)])
+        return self.lab.mount(str(self.lab.loop(image, "--direct-io=on")), self.folder / "exports")
+
+    def _write_settings(self) -> None:
+        (self.folder / "recovery").mkdir()
+        text = GANESHA.format(folder=self.folder)
+        for number, name in enumerate(self.exports, start=1):
+            text += EXPORT.format(number=number, name=name, path=self.path(name))
+        (self.folder / "ganesha.conf").write_text(text)
+
+
+class IscsiServer(Server):
+    """Targets whose LUNs are sparse files. LUN 0 is the controller, disks begin with LUN 1."""
+
+    def __init__(self, lab: Lab, network: Network) -> None:
+        super().__init__(lab, network, "iscsi", 3260)
+        self._targets = 0
+        self.start()
+
+    @property
+    def portal(self) -> str:
+        return f"{self.network.gateway}:{self.port}"
+
+    def target(self, name: str, sizes: Sequence[int]) -> str:
+        """Adds a target with one disk per size (in bytes); returns its IQN."""
+        self._targets += 1
+        number = str(self._targets)
+        iqn = f"iqn.2012-01.lab.virgate:{name}"
+        self._admin("new", "target", number, "-T", iqn)
+        for lun, size in enumerate(sizes, start=1):
+            file = self.folder / f"{name}-{lun}.img"
+            with file.open("wb") as disk:
+                disk.truncate(size)
+            self._admin("new", "logicalunit", number, "--lun", str(lun), "-b", str(file))
+            serial = f"scsi_id={name}-{lun},scsi_sn={name}-{lun},vendor_id=VIRGATE,product_id=LAB"
+            self._admin("update", "logicalunit", number, "--lun", str(lun), "--params", serial)
+        self._admin("bind", "target", number, "-I", "ALL")
+        return iqn
+
+    def argv(self) -> list[str]:
+        return ["tgtd", "--foreground", "--nr_iothreads", "2", "--iscsi", f"portal={self.portal}"]
+
+    def variables(self) -> dict[str, str]:
+        return {"TGT_IPC_SOCKET": str(self.folder / "control")}
+
+    def _admin(self, operation: str, mode: str, target: str, *arguments: str) -> Finished:
+        return run(
+            ["tgtadm", "--lld", "iscsi", "--op", operation, "--mode", mode, "--tid", target, *arguments],
+            env=environment(self.lab.name, self.variables()),
+        )

@@ -13,16 +13,16 @@ NESTED = ("cpuPinning", "numaTune")
 MEDIA = ("cdrom", "floppy")
 EXTRA_DISKS = ("hdb", "hdc", "hdd")
 IDS = ("pool", "domain", "image", "volume")
-_TOKEN = re.compile(r"[{},]|[^{},]+")
+_PIECE = re.compile(r"[{},]|[^{},]+")
 
 
 def spec(text: str) -> Any:
     """`{k:v,k:{k:v}}` or `k:v,k:v` as a struct, any other text as itself; `pool` ... `volume` get the ending `ID`."""
     text = text.strip()
     if text.startswith("{"):
-        tokens = iter(_TOKEN.findall(text)[1:])
-        found = _struct(tokens, text)
-        if next(tokens, None) is not None:
+        pieces = iter(_PIECE.findall(text)[1:])
+        found = _struct(pieces, text)
+        if next(pieces, None) is not None:
             raise CannotCreate(f"Text after the end of {text}")
         return found
     if ":" not in text or text.startswith("/"):
@@ -36,22 +36,22 @@ def spec(text: str) -> Any:
     return found
 
 
-def _struct(tokens: Iterable[str], text: str) -> dict[str, Any]:
+def _struct(pieces: Iterable[str], text: str) -> dict[str, Any]:
     """What comes after an opening brace, up to the one that closes it."""
     found: dict[str, Any] = {}
     name = ""
-    for token in tokens:
-        if token == "{" and name:
-            found[name] = _struct(tokens, text)
+    for piece in pieces:
+        if piece == "{" and name:
+            found[name] = _struct(pieces, text)
             name = ""
-        elif token == "}":
+        elif piece == "}":
             return found
-        elif token == ",":
+        elif piece == ",":
             name = ""
         else:
-            name, colon, value = token.strip().partition(":")
+            name, colon, value = piece.strip().partition(":")
             if not colon:
-                raise CannotCreate(f"Neither name nor value: {token!r} in {text}")
+                raise CannotCreate(f"Neither name nor value: {piece!r} in {text}")
             if value:
                 found[name] = value
                 name = ""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from attrs import frozen
 
 from virgate.domxml import metadata, running
-from virgate.domxml.drives import decode_files
+from virgate.domxml.drives import decode_files, sharing
 from virgate.domxml.errors import BadDevice, CannotCreate, MachineExists, MissingParameter
 from virgate.domxml.facts import (
     FORMATS,
@@ -117,7 +117,7 @@ def _disk(target: str, disk: Element, values: Mapping[str, Any]) -> DiskRequest:
         path="" if path.startswith(PAYLOAD) else path,
         disk_type=str(disk.get("type", "")),
         read_only=disk.find("readonly") is not None,
-        shared=text(values, "shared", "none"),
+        shared=sharing(values),
     )
 
 
@@ -155,6 +155,9 @@ def finish(root: Element, conf: Conf, facts: HostFacts, sources: Sources, leases
             _fill_disk(disk, source)
         elif running.disk_path(disk).startswith(PAYLOAD):
             raise BadDevice("disk", "the payload of a drive was not prepared")
+        if not running.disk_path(disk) and (medium := disk.find("source")) is not None:
+            # An empty name means an empty drive to libvirt and nothing to its schema.
+            disk.remove(medium)
     _fill_leases(done, sources, leases)
     _mark(done, conf)
     return done
@@ -181,6 +184,8 @@ def _fill_disk(disk: Element, source: DiskSource) -> None:
     disk.set("type", source.kind)
     found.set(SOURCE_ATTRIBUTES[source.kind], source.path)
     if source.kind == "network":
+        for label in found.findall("seclabel"):
+            found.remove(label)  # meant for a file of this host
         _fill_network(found, source)
     driver = disk.find("driver")
     if driver is not None and source.format:

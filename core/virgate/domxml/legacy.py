@@ -46,18 +46,19 @@ def disks(conf: Mapping[str, Any], facts: HostFacts) -> list[Conf]:
         disk.setdefault("format", "raw")
         disk.setdefault("propagateErrors", "off")
         disk |= {"type": "disk", "device": text(disk, "device", "disk"), "readonly": False, "shared": False}
-    cdrom = {
-        "type": "disk",
-        "device": "cdrom",
-        "iface": "scsi" if facts.is_power else "ide",
-        "path": text(conf, "cdrom"),
-    }
+    bus = "scsi" if facts.is_power else "ide"
+    cdrom = {"type": "disk", "device": "cdrom", "iface": bus, **_medium(conf.get("cdrom"))}
     same_bus = [disk.get("index") for disk in found if disk["iface"] == cdrom["iface"]]
     # The usual place is the third; a hard disk that was put there keeps it.
     found.append(cdrom if 2 in same_bus or "2" in same_bus else cdrom | {"index": 2})
     if conf.get("floppy"):
-        found.append({"type": "disk", "device": "floppy", "iface": "fdc", "index": 0, "path": conf["floppy"]})
+        found.append({"type": "disk", "device": "floppy", "iface": "fdc", "index": 0, **_medium(conf["floppy"])})
     return found
+
+
+def _medium(given: object) -> Conf:
+    """What is in a drive: a path, or the ids of an image."""
+    return given if isinstance(given, dict) else {"path": str(given or "")}
 
 
 def nics(conf: Mapping[str, Any]) -> list[Conf]:

@@ -32,7 +32,8 @@ def check(params: Mapping[str, Any], taken: Container[str]) -> None:
         raise MissingParameter("missing boot disk")
     check_display(params)
     for name in PATHS:
-        safe_path(name, params.get(name))
+        if not isinstance(params.get(name), dict):
+            safe_path(name, params.get(name))
 
 
 def check_id(given: object) -> None:

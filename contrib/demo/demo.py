@@ -76,7 +76,7 @@ class Demo:
             "hooks.directories": HOME / "hooks.d",
             "xmlrpc.port": self.port,
             "libvirt.uri": self.uri,
-            "libvirt.virt_type": "auto",
+            "machines.channels": HOME / "run/channels",
         }
         argv = [ROOT / ".venv/bin/virgated", *(f"--set={key}={value}" for key, value in settings.items())]
         with (HOME / "virgated.err").open("ab") as errors:

@@ -33,6 +33,7 @@ class Running:
             "hooks.directories": self.home / "hooks.d",
             "plugins.directories": self.home / "plugins.d",
             "libvirt.uri": self.uri,
+            "machines.channels": self.home / "run/channels",
             "xmlrpc.port": self.port,
         }
         return [str(BIN / "virgated"), *(f"--set={key}={value}" for key, value in settings.items()), *more]

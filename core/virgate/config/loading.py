@@ -134,7 +134,9 @@ def _convert(value: Any, hint: Any) -> Any:
     elif origin is dict:
         if isinstance(value, dict):
             return {key: _convert(item, get_args(hint)[1]) for key, item in value.items()}
-    elif hint is Path and isinstance(value, str):
+    elif hint is type(None) and value == "":
+        return None
+    elif hint is Path and isinstance(value, str) and value:
         return Path(value)
     elif hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
@@ -153,7 +155,14 @@ def _described(hint: Any) -> str:
         return f"a list, each item {_described(get_args(hint)[0])}"
     if origin is dict:
         return "a table"
-    words = {str: "a string", int: "an integer", float: "a number", bool: "true or false", Path: "a path"}
+    words = {
+        type(None): "empty",
+        str: "a string",
+        int: "an integer",
+        float: "a number",
+        bool: "true or false",
+        Path: "a path",
+    }
     return words.get(hint, str(hint))
 
 

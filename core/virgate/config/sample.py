@@ -1,6 +1,5 @@
 """Writes settings as a TOML file: every section and key with its sentence, value and origin."""
 
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -36,6 +35,6 @@ def _toml(value: Any) -> str:
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in value.items()) + "}"
-    text = str(value) if isinstance(value, str | Path) else repr(value)
+    text = "" if value is None else str(value)
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
     return f'"{escaped}"'

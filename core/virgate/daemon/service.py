@@ -1,8 +1,10 @@
 """Starts and stops the whole: plugins have been loaded, now the node, its transports and the signals."""
 
+import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -47,7 +49,6 @@ class Daemon:
         self._node: Node | None = None
         self._watch: FolderWatch | None = None
         self._exit_code = 0
-        self._born = time.monotonic()
 
     def run(self) -> int:
         """Runs the reactor until a signal ends it; the answer is the exit code of the process."""
@@ -71,10 +72,10 @@ class Daemon:
             await transport.start()
         self._watch_plugins()
         addresses = ", ".join(transport.describe() for transport in self._transports)
-        self.log.info("serving", version=virgate.__version__, seconds=time.monotonic() - self._born, on=addresses)
+        self.log.info("serving", version=virgate.__version__, seconds=age(), on=addresses)
         notify(READY=1, STATUS=f"serving {addresses}")
         await node.start()
-        self.log.info("ready", machines=len(node.machines), seconds=time.monotonic() - self._born)
+        self.log.info("ready", machines=len(node.machines), seconds=age())
 
     def _could_not_start(self, failure: Any) -> None:
         self.log.failure("the daemon cannot start", failure=failure)
@@ -91,7 +92,7 @@ class Daemon:
         if self._node is not None:
             await self._quietly(self._node.stop())
         await self._quietly(self._hooks.after_vdsm_stop())
-        self.log.info("stopped", seconds=time.monotonic() - self._born)
+        self.log.info("stopped", seconds=age())
 
     async def _quietly(self, step: Any) -> None:
         """A step of the end that fails must not keep the others from being taken."""
@@ -128,6 +129,12 @@ class Daemon:
             await self._hooks.settings_loaded(settings=settings)
             self.log.info("settings reloaded")
         notify(READY=1)
+
+
+def age() -> float:
+    """Seconds since this process was started, its imports included."""
+    started = int(Path("/proc/self/stat").read_text(encoding="ascii").rpartition(")")[2].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK")
 
 
 def changed_keys(before: Settings, after: Settings) -> set[str]:

@@ -4,9 +4,11 @@
 protocols and the event bus, and own their fields.
 """
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import define
+from twisted.logger import Logger
 
 if TYPE_CHECKING:
     from virgate.config import Settings
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 @define(kw_only=True)
 class Node:
+    log: ClassVar = Logger()
+
     settings: "Settings"
     hooks: "Hooks"
     events: "EventBus"
@@ -30,16 +34,28 @@ class Node:
     machines: "Machines"
     host: "Host"
     plugins: "Registry"
+    folders: tuple[Path, ...] = ()
+    """Folders that guests' sockets need; libvirt does not make them."""
     ready: bool = False
     """False until running machines are recovered; verbs about them answer 99 meanwhile."""
 
     async def start(self) -> None:
         """Comes back when the machines that run are managed again."""
+        for folder in self.folders:
+            self._make(folder)
         await self.storage.start()
         self.host.start()
         await self.hypervisor.start()
         await self.machines.start()
         self.ready = True
+
+    def _make(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            self.log.warn(
+                "machines with sockets in {folder} cannot start: {reason}", folder=folder, reason=problem.strerror
+            )
 
     async def stop(self) -> None:
         """Guests go on; what only this process holds is given back."""

@@ -43,6 +43,7 @@ def assemble(settings: Settings, places: Places, hooks: Hooks, registry: Registr
     events = EventBus()
     libvirt = settings[LibvirtSettings]
     hypervisor = Hypervisor(libvirt.uri, events, threads=libvirt.threads)
+    channels, consoles = _sockets(settings, places)
     storage = _storage(settings, places, hooks, events)
     host = Host(
         settings,
@@ -61,8 +62,9 @@ def assemble(settings: Settings, places: Places, hooks: Hooks, registry: Registr
             disks=HostDisks(storage.images),
             payloads=PayloadImages(places.run_dir / "payload"),
             run_dir=places.run_dir,
-            facts=lambda: _facts(host, libvirt.uri, places),
+            facts=lambda: _facts(host, channels, consoles),
             settings=settings[MachineSettings],
+            reactor=_reactor,
         )
     )
     return Node(
@@ -75,7 +77,17 @@ def assemble(settings: Settings, places: Places, hooks: Hooks, registry: Registr
         machines=machines,
         host=host,
         plugins=registry,
+        folders=(channels, consoles),
     )
+
+
+def _sockets(settings: Settings, places: Places) -> tuple[Path, Path]:
+    """Folders of agents' and consoles' sockets: where old hosts have them, if this libvirt may write there."""
+    if settings[LibvirtSettings].uri.endswith("/session"):
+        usual = places.run_dir / "channels", places.run_dir / "consoles"
+    else:
+        usual = Path(HostFacts().channels), Path(HostFacts().console_sockets)
+    return settings[MachineSettings].channels or usual[0], usual[1]
 
 
 def _storage(settings: Settings, places: Places, hooks: Hooks, events: EventBus) -> Storage:
@@ -93,23 +105,14 @@ def _storage(settings: Settings, places: Places, hooks: Hooks, events: EventBus)
     )
 
 
-def _facts(host: Host, uri: str, places: Places) -> HostFacts:
-    """A libvirt of one user's own cannot write below /var: the agents' sockets then lie in our run folder."""
-    facts = HostFacts(
+def _facts(host: Host, channels: Path, consoles: Path) -> HostFacts:
+    return HostFacts(
         arch=host.arch,
         virt_type=host.virt_type,
         os_version=f"{host.system.version}-{host.system.release}",
         host_uuid=host.uuid,
-    )
-    if not uri.endswith("/session"):
-        return facts
-    return HostFacts(
-        arch=facts.arch,
-        virt_type=facts.virt_type,
-        os_version=facts.os_version,
-        host_uuid=facts.host_uuid,
-        channels=str(places.run_dir / "channels"),
-        console_sockets=str(places.run_dir / "consoles"),
+        channels=str(channels),
+        console_sockets=str(consoles),
     )
 
 

@@ -1,5 +1,7 @@
 """Settings of this room."""
 
+from pathlib import Path
+
 from attrs.validators import ge, gt
 
 from virgate.config import option, section
@@ -9,6 +11,10 @@ from virgate.config import option, section
 class MachineSettings:
     """Virtual machines on this host."""
 
+    channels: Path | None = option(
+        None,
+        "Folder of the guest agents' sockets; empty: /var/lib/libvirt/qemu/channels, run_dir for a user's libvirt.",
+    )
     parallel_starts: int = option(4, "Machines that start at the same time; others wait.", ge(1))
     sample_period: float = option(15.0, "Seconds between two samples of all machines.", gt(0))
     stale_after: float = option(

@@ -62,7 +62,7 @@ class Libvirtd:
         self.socket = root / "run/libvirt/libvirt-sock"
         self.uri = f"qemu+unix:///system?socket={self.socket}"
         self.pid = 0
-        for folder in PRIVATE:
+        for folder in (*PRIVATE, "run/lock"):
             (root / folder).mkdir(parents=True)
         shutil.copytree("/etc/libvirt", root / "etc/libvirt", dirs_exist_ok=True)
         shutil.rmtree(root / "etc/libvirt/qemu/networks", ignore_errors=True)
@@ -110,6 +110,17 @@ class Libvirtd:
         """The process of a guest."""
         return int((self.root / f"run/libvirt/qemu/{name}.pid").read_text())
 
+    def inside(self, *command: str) -> None:
+        """Runs a program where libvirtd sees the file system; its exit code is its own business."""
+        subprocess.run(["nsenter", "-t", str(self.pid), "-m", *command], check=False, capture_output=True)
+
+    def small_folder(self) -> Path:
+        """A file system of 64 KiB that only libvirtd and its guests see."""
+        folder = self.root / "small"
+        folder.mkdir(exist_ok=True)
+        self.inside("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder))
+        return folder
+
     def close(self) -> None:
         self._supervisor.stdin.close()
         self._supervisor.wait(20)
@@ -142,7 +153,7 @@ class Heard:
                 self._waiting.remove(waiting)
                 deferred.callback(fields)
 
-    async def until(self, topic: str, seconds: float = 30, **part) -> dict:
+    async def until(self, topic: str, seconds: float = 15, **part) -> dict:
         """The first event of this kind, told already or still to come."""
         for told, fields in self.told:
             if told == topic and part.items() <= fields.items():
@@ -155,7 +166,18 @@ class Heard:
         return [fields for told, fields in self.told if told == topic]
 
 
-TOPICS = ("connected", "disconnected", "lifecycle", "reboot", "rtc", "io_error", "watchdog", "graphics", "agent")
+TOPICS = (
+    "connected",
+    "disconnected",
+    "lifecycle",
+    "reboot",
+    "rtc",
+    "io_error",
+    "watchdog",
+    "graphics",
+    "agent",
+    "block_job",
+)
 
 
 @pytest.fixture
@@ -232,6 +254,6 @@ def guest():
     def guest(name: str, kind: str = "qemu", devices: str = "", more: str = "") -> str:
         emulated = "<emulator>/usr/bin/qemu-system-x86_64</emulator>" if kind == "qemu" else ""
         return f"""<domain type='{kind}'><name>{name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
-        <os><type arch='x86_64'>hvm</type></os>{more}<devices>{emulated}{devices}</devices></domain>"""
+        <os><type arch='x86_64'>hvm</type></os><features><acpi/></features>{more}<devices>{emulated}{devices}</devices></domain>"""
 
     return guest

@@ -46,7 +46,7 @@ def flag(value: Any) -> bool:
         return True
     try:
         return bool(int(value))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
 
 

@@ -1,4 +1,5 @@
 import gzip
+import itertools
 import zlib
 
 import pytest
@@ -20,7 +21,7 @@ def refused(function, *arguments):
 def fed(body, data, cuts):
     """Feeds `data` in pieces; (the whole body, the bytes behind it), or None while it is not complete."""
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         rest = body.feed(data[start:end])
         if rest is not None:
             return body.whole(), rest + data[end:]

@@ -1,3 +1,5 @@
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
@@ -48,7 +50,7 @@ def test_requests_are_the_same_however_their_bytes_arrive(bodies, cuts):
     connection.makeConnection(transport)
     data = b"".join(post(body) for body in bodies)
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         connection.dataReceived(data[start:end])
     assert transport.value() == b"".join(reply(body) for body in bodies)
 

@@ -1,6 +1,6 @@
 """Verbs that old clients know and that are not built yet: listed, described, answered with code 44.
 
-A line leaves when its verb is built elsewhere in this package. The names are those of spec verbs.txt.
+A built verb wins over its line here; the line then goes. The names are those of spec verbs.txt.
 """
 
 from virgate.api.verb import Family, planned
@@ -15,18 +15,9 @@ def _storage(name: str, xmlrpc: str, summary: str) -> None:
 
 
 # Machines
-_host("VM.create", "create", "Start a machine.")
-_host("VM.destroy", "destroy", "Power a machine off and forget it.")
-_host("Host.getVMList", "list", "The machines of this host, short or in full.")
-_host("VM.pause", "pause", "Stop the guest's CPUs.")
-_host("VM.cont", "cont", "Let the guest's CPUs run again.")
-_host("VM.shutdown", "shutdown", "Ask the guest to shut down or reboot.")
-_host("VM.reset", "reset", "Reset the machine.")
 _host("VM.hibernate", "hibernate", "Save a machine's memory to a volume and stop it.")
 _host("VM.sendkeys", "sendkeys", "Press keys in the guest.")
 _host("VM.monitorCommand", "monitorCommand", "Send a command to the machine's monitor.")
-_host("VM.getStats", "getVmStats", "Statistics of one machine.")
-_host("Host.getAllVmStats", "getAllVmStats", "Statistics of all machines.")
 _host("VM.migrate", "migrate", "Move a running machine to another host.")
 _host("VM.getMigrationStatus", "migrateStatus", "Progress of a migration.")
 _host("VM.migrateCancel", "migrateCancel", "Stop a migration.")
@@ -87,8 +78,6 @@ _host("Host.editNetwork", "editNetwork", "Change one network.")
 _host("Host.setSafeNetworkConfig", "setSafeNetworkConfig", "Keep the present network configuration over a restart.")
 
 # Storage servers, devices, volume groups
-_storage("StoragePool.connectStorageServer", "connectStorageServer", "Make storage servers' storage visible.")
-_storage("StoragePool.disconnectStorageServer", "disconnectStorageServer", "Let go of storage servers.")
 _storage("ConnectionRefs.acquire", "storageServer_ConnectionRefs_acquire", "Keep connections to storage servers.")
 _storage("ConnectionRefs.release", "storageServer_ConnectionRefs_release", "Stop keeping connections.")
 _storage("ConnectionRefs.statuses", "storageServer_ConnectionRefs_statuses", "The connections that are kept.")
@@ -101,80 +90,21 @@ _storage("Host.getLVMVolumeGroups", "getVGList", "The volume groups this host se
 _storage("LVMVolumeGroup.remove", "removeVG", "Remove a volume group.")
 
 # Storage domains
-_storage("StorageDomain.create", "createStorageDomain", "Make a storage domain.")
-_storage("StorageDomain.attach", "attachStorageDomain", "Attach a storage domain to a pool.")
-_storage("StorageDomain.detach", "detachStorageDomain", "Detach a storage domain from its pool.")
-_storage("StorageDomain.forcedDetach", "forcedDetachStorageDomain", "Detach a storage domain nobody can reach.")
-_storage("StorageDomain.activate", "activateStorageDomain", "Put an attached storage domain into use.")
-_storage("StorageDomain.deactivate", "deactivateStorageDomain", "Take a storage domain out of use.")
 _storage("StorageDomain.extend", "extendStorageDomain", "Add devices to a storage domain.")
 _storage("StorageDomain.resizePV", "resizePV", "Use what a grown device of a storage domain gained.")
-_storage("StorageDomain.format", "formatStorageDomain", "Destroy a storage domain and all on it.")
-_storage("StorageDomain.validate", "validateStorageDomain", "Whether a storage domain can be used.")
-_storage("StorageDomain.getInfo", "getStorageDomainInfo", "What a storage domain is.")
-_storage("StorageDomain.getStats", "getStorageDomainStats", "How full a storage domain is.")
-_storage("Host.getStorageDomains", "getStorageDomainsList", "The storage domains this host sees.")
-_storage("StorageDomain.setDescription", "setStorageDomainDescription", "Rename a storage domain.")
-_storage("StorageDomain.getFileStats", "getFileStats", "The files of an ISO domain.")
-_storage("StorageDomain.getImages", "getImagesList", "The images of a storage domain.")
-_storage("StorageDomain.getVolumes", "getVolumesList", "The volumes of a storage domain or an image.")
-_storage("StoragePool.getIsoList", "getIsoList", "The ISO images of a pool.")
-_storage("StoragePool.getFloppyList", "getFloppyList", "The floppy images of a pool.")
-_storage("Host.getStorageRepoStats", "repoStats", "The last checks of all monitored storage domains.")
-_storage("Host.startMonitoringDomain", "startMonitoringDomain", "Watch a storage domain outside a pool.")
-_storage("Host.stopMonitoringDomain", "stopMonitoringDomain", "Stop watching a storage domain.")
 
 # Pools and the SPM
-_storage("StoragePool.create", "createStoragePool", "Make a pool of storage domains.")
-_storage("StoragePool.connect", "connectStoragePool", "Connect this host to a pool.")
-_storage("StoragePool.disconnect", "disconnectStoragePool", "Disconnect this host from a pool.")
-_storage("StoragePool.destroy", "destroyStoragePool", "Dissolve a pool.")
-_storage("StoragePool.refresh", "refreshStoragePool", "Read a pool's description anew.")
-_storage("StoragePool.reconstructMaster", "reconstructMaster", "Make another domain the master of a pool.")
-_storage("StoragePool.getInfo", "getStoragePoolInfo", "A pool and its storage domains.")
-_storage("Host.getConnectedStoragePools", "getConnectedStoragePoolsList", "The pool this host is connected to.")
-_storage("StoragePool.setDescription", "setStoragePoolDescription", "Rename a pool.")
-_storage("StoragePool.upgrade", "upgradeStoragePool", "Bring a pool's domains to a newer format.")
-_storage("StoragePool.spmStart", "spmStart", "Make this host the one that changes a pool.")
-_storage("StoragePool.spmStop", "spmStop", "Give up changing a pool.")
-_storage("StoragePool.getSpmStatus", "getSpmStatus", "Which host may change a pool.")
-_storage("StoragePool.fence", "fenceSpmStorage", "Free the role of a host that is known to be dead.")
-_storage("StoragePool.getDomainsContainingImage", "getImageDomainsList", "The domains that hold an image.")
-_storage("StoragePool.updateVMs", "updateVM", "Store descriptions of machines on a domain.")
-_storage("StoragePool.removeVM", "removeVM", "Remove a machine's description from a domain.")
-_storage("StoragePool.getBackedUpVmsList", "getVmsList", "The machines described on a domain.")
-_storage("StoragePool.getBackedUpVmsInfo", "getVmsInfo", "The descriptions of machines on a domain.")
 
 # Volumes and images
-_storage("Volume.create", "createVolume", "Make a volume.")
-_storage("Volume.delete", "deleteVolume", "Delete volumes of an image.")
-_storage("Volume.extendSize", "extendVolumeSize", "Make a volume larger.")
-_storage("Volume.getInfo", "getVolumeInfo", "What a volume is.")
-_storage("Volume.getSize", "getVolumeSize", "How large a volume is.")
-_storage("Volume.setSize", "volumeSetSize", "Set the size a volume's description tells.")
-_storage("Volume.refresh", "refreshVolume", "See a volume as another host changed it.")
-_storage("Volume.setDescription", "setVolumeDescription", "Describe a volume.")
-_storage("Volume.setLegality", "setVolumeLegality", "Mark a volume as legal or illegal.")
-_storage("Image.delete", "deleteImage", "Delete an image.")
 _storage("Image.move", "moveImage", "Move or copy an image to another domain.")
 _storage("StoragePool.moveMultipleImages", "moveMultipleImages", "Move images to another domain.")
 _storage("Volume.copy", "copyImage", "Copy an image, or make a template of it.")
 _storage("Image.mergeSnapshots", "mergeSnapshots", "Merge volumes of an image that nobody uses.")
 _storage("Image.cloneStructure", "cloneImageStructure", "Make an empty copy of an image's chain.")
 _storage("Image.syncData", "syncImageData", "Copy the data of an image's volumes.")
-_storage("Image.prepare", "prepareImage", "Make an image usable on this host.")
-_storage("Image.teardown", "teardownImage", "Stop using an image on this host.")
 _storage("Image.reconcileVolumeChain", "reconcileVolumeChain", "Find out an image's chain after a broken merge.")
 _storage("Image.upload", "uploadImage", "Send an image to a server.")
 _storage("Image.download", "downloadImage", "Fetch an image from a server.")
 _storage("Image.sparsify", "sparsifyImage", "Give back the space an image does not use.")
 
 # Tasks
-_storage("Task.getStatus", "getTaskStatus", "The state of a task.")
-_storage("Task.getInfo", "getTaskInfo", "What a task does.")
-_storage("Host.getAllTasksStatuses", "getAllTasksStatuses", "The states of the pool's tasks.")
-_storage("Host.getAllTasksInfo", "getAllTasksInfo", "What the pool's tasks do.")
-_storage("Host.getAllTasks", "getAllTasks", "All tasks of this host.")
-_storage("Task.stop", "stopTask", "Stop a task.")
-_storage("Task.clear", "clearTask", "Forget a task that ended.")
-_storage("Task.revert", "revertTask", "Undo a task that ended.")

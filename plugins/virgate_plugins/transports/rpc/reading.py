@@ -5,6 +5,7 @@ Accepted beside the types of XML-RPC: `<nil/>`, `<i8>`, integers of any length t
 
 import base64
 import binascii
+import math
 from typing import Any, NoReturn
 from xml.parsers import expat
 
@@ -122,6 +123,12 @@ def _compound(name: str, found: list[Any], text: str) -> Any:
     return found[0]
 
 
+def _finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
 def _scalar(name: str, text: str) -> Any:
     if name == "string":
         return text
@@ -133,7 +140,7 @@ def _scalar(name: str, text: str) -> Any:
         return text.strip() == "1"
     try:
         if name == "double":
-            return float(text)
+            return _finite(float(text))
         if name == "base64":
             return base64.b64decode("".join(text.split()), validate=True)
         if name == "dateTime.iso8601":

@@ -183,6 +183,14 @@ def test_a_name_that_is_part_of_another_one_is_not_found(index):
             one.find(name)
 
 
+@pytest.mark.parametrize("name", ["\n", "-\n", "--\n"])
+def test_the_end_of_a_record_is_not_taken_for_the_name_of_the_next(index, name):
+    with pytest.raises(NoSuchLease):
+        index.find(name)
+    added, lease = index.add(name, MiB)
+    assert added.find(name) == lease
+
+
 def test_a_format_is_unusable_until_its_second_write(index):
     first, second = xleases.formatting(SD, 1700000000, 4096)
     with pytest.raises(UnreadableMetadata):

@@ -69,6 +69,13 @@ def test_lines_without_exactly_one_equals_sign_are_passed_over():
     assert task_files.decode_fields(b"a = 1\nb\nc = 2 = 3\n = \n d=4") == {"a": "1", "": "", "d": "4"}
 
 
+@pytest.mark.parametrize("text", ["_eq=_", "a_eq_b", "_eq_eq_"])
+def test_text_that_would_come_back_changed_is_left_out(text):
+    assert task_files.encode_fields({"a": text, "b": "1"}) == b"b = 1\n"
+    with pytest.raises(InvalidParameter):
+        Recovery("n", "m", "O", "f", (text,))
+
+
 @pytest.mark.parametrize("param", ["a,b", "a\nb", " a", "a ", "x_eq_y", "a\x0bb"])
 def test_a_parameter_that_cannot_be_stored_is_refused_at_once(param):
     with pytest.raises(InvalidParameter):

@@ -3,7 +3,7 @@
 import pytest
 import pytest_twisted
 from attrs import define
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 
 from virgate.node.storage.formats import task_files
 from virgate.node.storage.formats.task_files import JobRecord, Outcome, TaskRecord
@@ -123,6 +123,84 @@ async def test_a_success_that_cannot_be_written_down_is_undone(brittle, room, a_
     assert room.undone == [("1",)]
     assert room.tasks.status(task.id)["taskResult"] == "cleanSuccess"
     assert room.tasks.status(task.id)["code"] == 100
+    assert room.tasks.all()[task.id]["result"] == ""
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_fails_to_end_well_is_written_as_undone_once_there_is_room(brittle, room, tmp_path):
+    files, store = brittle
+
+    async def make_room():
+        files.full = False
+
+    room.recoveries.add("Test", "make_room", make_room)
+
+    async def job(task):
+        files.full = True
+        return "a result"
+
+    step = task_files.Recovery("x", "test", "Test", "make_room")
+    task = await room.tasks.start("x", job, store=store, recoveries=[step])
+    assert on_disk(tmp_path, task).state == "recovered"
+    assert on_disk(tmp_path, task).outcome is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_job_that_ignores_its_stop_is_never_written_as_a_success(tmp_path, room, a_step):
+    written = []
+
+    class WatchedFiles(DirectFiles):
+        async def write_folder_atomically(self, folder, files):
+            written.append([name for name in files if name.endswith(".result")])
+            await super().write_folder_atomically(folder, files)
+
+    async def stubborn(task):
+        try:
+            await Deferred()
+        except CancelledError:
+            return "done all the same"
+
+    task = await room.tasks.start("x", stubborn, store=TaskStore(tmp_path, WatchedFiles()), recoveries=[a_step("1")])
+    room.tasks.stop(task.id)
+    assert room.undone == [("1",)]
+    assert room.tasks.status(task.id)["code"] == 411
+    assert written == [[], []]
+
+
+@pytest_twisted.ensureDeferred
+async def test_after_the_point_of_no_return_the_next_process_undoes_nothing(room, a_step):
+    async def job(task):
+        await task.recovery(a_step("1"))
+        await task.forget_recoveries()
+        await Deferred()
+
+    task = await room.tasks.start("mergeSnapshots", job, store=room.store)
+    later = room.another()
+    await later.tasks.load(later.store)
+    later.tasks.recover()
+    assert later.undone == []
+    assert later.tasks.status(task.id)["taskResult"] == "cleanSuccess"
+
+
+@pytest_twisted.ensureDeferred
+async def test_saves_of_one_task_never_overtake_each_other(tmp_path, room, a_step):
+    gates, order = [], []
+
+    class SlowFiles(DirectFiles):
+        async def write_folder_atomically(self, folder, files):
+            order.append(sum(".recover." in name for name in files))
+            if len(order) > 1:
+                gates.append(Deferred())
+                await gates[-1]
+
+    async def job(task):
+        await gatherResults([Deferred.fromCoroutine(task.recovery(a_step(str(number)))) for number in range(3)])
+
+    await room.tasks.start("x", job, store=TaskStore(tmp_path, SlowFiles()))
+    for running in range(1, 5):
+        assert len(gates) == running, "two saves at once"
+        gates[-1].callback(None)
+    assert order == [0, 1, 3, 3, 3]
 
 
 @pytest_twisted.ensureDeferred
@@ -210,6 +288,44 @@ async def test_abandoned_tasks_are_ended_and_neither_undone_nor_written(room, tm
     assert list(room.tasks.all()) == [hsm.id]
     await room.tasks.abandon(None)
     assert room.tasks.all() == {}
+
+
+@pytest_twisted.ensureDeferred
+async def test_listeners_are_not_told_of_an_end_that_is_none(room):
+    task = await room.tasks.start("x", waiting_job(Deferred()), store=room.store)
+    await room.tasks.abandon()
+    assert room.states(task.id) == [("running", "")]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_revert_is_on_disk_before_anything_is_undone(room, tmp_path, a_step):
+    seen = []
+
+    async def look():
+        seen.append(on_disk(tmp_path, task))
+        await Deferred()
+
+    room.recoveries.add("Test", "look", look)
+    task = await room.tasks.start("x", quick_job, store=room.store, recoveries=[a_step("1"), a_step(function="look")])
+    room.tasks.revert(task.id)
+    assert seen[0].state == "racquiring"
+    later = room.another()
+    await later.tasks.load(later.store)
+    later.tasks.recover()
+    assert later.undone == [("1",)]
+    assert later.tasks.status(task.id)["taskResult"] == "cleanSuccess"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_task_that_waits_for_a_hand_ends_as_failed_when_stopped(room, a_step):
+    await room.store.save(TaskRecord(id="t", verb="x", tag="spm", state="waitrecover", recoveries=(a_step("1"),)))
+    await room.tasks.load(room.store)
+    room.tasks.recover()
+    assert [task.id for task in room.tasks.busy()] == ["t"]
+    room.tasks.stop("t")
+    assert room.tasks.status("t")["taskResult"] == "cleanFailure"
+    assert room.undone == []
+    await room.tasks.clear("t")
 
 
 @pytest_twisted.ensureDeferred

@@ -184,6 +184,23 @@ def test_no_timer_is_left_behind(holder, clock):
     assert clock.getDelayedCalls() == []
 
 
+def test_a_hold_taken_again_in_the_same_breath_is_still_a_hold(holder, locks):
+    first, enough = holder("first", AX), Deferred()
+
+    async def twice():
+        async with locks.hold(AX):
+            pass
+        async with locks.hold(AX):
+            await enough
+
+    work = Deferred.fromCoroutine(twice())
+    first.leave()
+    assert locks.busy(A)
+    enough.callback(None)
+    assert not locks.busy(AX)
+    assert work.called
+
+
 def test_a_lock_that_nobody_uses_is_forgotten(holder, locks):
     one, two = holder("one", AX), holder("two", A)
     one.leave()

@@ -37,6 +37,15 @@ async def test_saving_again_leaves_one_folder_with_the_new_files_only(store, tmp
     assert (await store.load())[0].verb == "two"
 
 
+@pytest_twisted.ensureDeferred
+async def test_what_a_crash_left_beside_a_folder_does_not_hinder_a_save(store, tmp_path):
+    for name in ("t", "t.temp", "t.backup"):
+        write(tmp_path / name, **encode(record("old")))
+    await store.save(record("new"))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["t"]
+    assert (await store.load())[0].verb == "new"
+
+
 @pytest.mark.parametrize(
     ("present", "counts"),
     [

@@ -376,6 +376,19 @@ async def test_a_lock_that_is_not_free_in_time_starts_nothing(room):
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_refused_task_gives_back_every_lock_it_had_taken(make_room):
+    room = make_room(parallel=1, queue=1)
+    locks = Locks(Clock())
+    for _ in range(2):
+        await room.tasks.start("x", waiting_job(Deferred()))
+    one, two = storage("a", exclusive=True), storage("b", exclusive=True)
+    with pytest.raises(TooManyTasks):
+        await room.tasks.start("x", quick_job, holding=[locks.hold(one), locks.hold(two)])
+    assert not locks.busy(one)
+    assert not locks.busy(two)
+
+
+@pytest_twisted.ensureDeferred
 async def test_statuses_list_the_tasks_of_the_pool_only(room):
     spm = await room.tasks.start("createVolume", quick_job)
     hsm = await room.tasks.start("spmStart", quick_job, tag="hsm")

@@ -41,10 +41,11 @@ class Worker:
         else:
             await self._abort(task)
 
-    async def undo(self, task: Task) -> None:
-        """Rolls a finished or interrupted task back, when its turn comes."""
+    async def revert(self, task: Task) -> None:
+        """Rolls a finished task back, when its turn comes. From then on no crash lets it look like a success again."""
         await self._slots.acquire()
         try:
+            await self._save(task)
             await self._undo(task)
         finally:
             self._slots.release()
@@ -56,12 +57,12 @@ class Worker:
                 return  # somebody wanted to look at it first
             case State.RABORTING:
                 await self._end(task, State.FAILED)
-            case State.RACQUIRING | State.RECOVERING:
-                task.go(State.RACQUIRING, by_force=True)
-                await self.undo(task)
             case _:
-                task.go(State.ABORTING, by_force=task.state not in ABORTABLE)
-                await self._abort(task)
+                await self._slots.acquire()
+                try:
+                    await self._recover(task)
+                finally:
+                    self._slots.release()
 
     def stop(self, task: Task, *, force: bool = False) -> None:
         """Asks for the end. Too late, or asked already, does nothing; `force` also ends a rollback that hangs."""
@@ -78,6 +79,7 @@ class Worker:
     def abandon(self, task: Task) -> None:
         """The journal belongs to somebody else now: ends the work, writes and undoes nothing."""
         task.store = None
+        task.changed = _nobody
         task.recoveries.clear()
         task.stopping = True
         if task.state in ABORTABLE and task.ending is None:
@@ -118,8 +120,15 @@ class Worker:
         else:
             await self._undo(task)
 
+    async def _recover(self, task: Task) -> None:
+        if task.state in (State.RACQUIRING, State.RECOVERING):
+            task.go(State.RACQUIRING, by_force=True)
+            await self._undo(task)
+        else:
+            task.go(State.ABORTING, by_force=task.state not in ABORTABLE)
+            await self._abort(task)
+
     async def _undo(self, task: Task) -> None:
-        task.ending = None
         if task.state is not State.RACQUIRING:
             task.go(State.RACQUIRING)
         task.go(State.RECOVERING)
@@ -174,6 +183,10 @@ class Worker:
             self.log.warn("{verb} task {task} failed: {problem}", verb=task.verb, task=task.id, problem=str(problem))
         else:
             self.log.failure("{verb} task {task} failed", verb=task.verb, task=task.id)
+
+
+def _nobody(task: Task) -> None:
+    """Listens to a task whose end is not its real one."""
 
 
 async def _called(job: Job, task: Task) -> Any:

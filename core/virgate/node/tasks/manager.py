@@ -70,12 +70,12 @@ class Tasks:
             self._admit(task)
             task.recoveries.extend(recoveries)
             saving = True
-            await self._save_first(task)
+            await _save_first(task)
         except Exception:
             self._tasks.pop(task.id, None)
             await task.release()
             if saving and task.store is not None:
-                self._spawn(self._sweep(task.id, task.store))
+                self._spawn(_sweep(task.id, task.store))
             raise
         self._spawn(self._worker.run(task, job))
         return task
@@ -110,8 +110,16 @@ class Tasks:
         return [task for task in self._tagged(tag) if not task.state.done]
 
     def stop(self, task_id: str, *, force: bool = False) -> None:
-        """Asks for an abort and returns; nothing happens to a task that is done. `force` also ends a rollback."""
-        self._worker.stop(self.find(task_id), force=force)
+        """Asks for an abort and returns; nothing happens to a task that is done. `force` also ends a rollback.
+
+        A task of another host that waits for somebody to recover it by hand ends as failed.
+        """
+        task = self.find(task_id)
+        if task.state is State.WAITRECOVER:
+            task.go(State.RABORTING)
+            self._spawn(self._worker.recover(task))
+        else:
+            self._worker.stop(task, force=force)
 
     async def clear(self, task_id: str) -> None:
         """Forgets a task that is done, here and on disk."""
@@ -131,7 +139,7 @@ class Tasks:
         if not task.state.done:
             raise TaskNotFinished(task.id, task.state.value)
         task.go(State.RACQUIRING)
-        self._spawn(self._worker.undo(task))
+        self._spawn(self._worker.revert(task))
 
     async def load(self, store: TaskStore) -> list[Task]:
         """Lists the tasks that an earlier SPM left in `store`. Those we know already stay as they are."""
@@ -180,19 +188,6 @@ class Tasks:
         task.go(State.QUEUED)
         self._tasks[task.id] = task
 
-    async def _save_first(self, task: Task) -> None:
-        try:
-            await task.save()
-        except (OSError, VirgateError) as problem:
-            raise TaskNotSaved(task.id, str(problem)) from problem
-
-    async def _sweep(self, task_id: str, store: TaskStore) -> None:
-        """A first save that failed or was given up may have left a folder: nobody was told of that task."""
-        try:
-            await store.remove(task_id)
-        except (OSError, VirgateError) as problem:
-            self.log.warn("the folder of task {task} may be left: {problem}", task=task_id, problem=str(problem))
-
     def _tell(self, task: Task) -> None:
         status = task.status()
         self._events.tell(
@@ -211,3 +206,18 @@ class Tasks:
         Deferred.fromCoroutine(work).addErrback(
             lambda failure: self.log.failure("a task came to no proper end", failure)
         )
+
+
+async def _save_first(task: Task) -> None:
+    try:
+        await task.save()
+    except (OSError, VirgateError) as problem:
+        raise TaskNotSaved(task.id, str(problem)) from problem
+
+
+async def _sweep(task_id: str, store: TaskStore) -> None:
+    """A first save that failed or was given up may have left a folder: nobody was told of that task."""
+    try:
+        await store.remove(task_id)
+    except (OSError, VirgateError) as problem:
+        Tasks.log.warn("the folder of task {task} may be left: {problem}", task=task_id, problem=str(problem))

@@ -96,11 +96,12 @@ class Task:
 
     async def save(self) -> None:
         """One write of everything. Saves of one task never overtake each other."""
-        if self.store is None:
+        store = self.store
+        if store is None:
             return
         await self._saving.acquire()
         try:
-            await self.store.save(self.record())
+            await store.save(self.record())
         finally:
             self._saving.release()
 

@@ -85,7 +85,11 @@ class RecordingDomains:
     async def start(self, uuid: str, paused: bool = False, flags: int = 0) -> None:
         await self._do("start", uuid, paused, flags)
         self._domain(uuid).state = "paused" if paused else "running"
+        if not paused:
+            self.lifecycle(uuid, "resumed", "unpaused")
         self.lifecycle(uuid, "started", "booted")
+        if paused:
+            self.lifecycle(uuid, "suspended", "paused")
 
     async def destroy(self, uuid: str, graceful: bool = True) -> None:
         await self._do("destroy", uuid, graceful)
@@ -137,7 +141,9 @@ class RecordingDomains:
         await self._do("set_metadata", uuid, xml, prefix, uri)
         root = etree.fromstring(self._domain(uuid).xml.encode())
         fresh, metadata = etree.fromstring(xml.encode()), root.find("metadata")
-        assert metadata is not None
+        assert metadata is not None and not fresh.nsmap, "libvirt declares the namespace itself"
+        for plain in fresh.iter():
+            plain.tag = f"{{{uri}}}{plain.tag}"
         for old in metadata.findall(str(fresh.tag)):
             metadata.remove(old)
         metadata.append(fresh)

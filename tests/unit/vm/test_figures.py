@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from twisted.internet.defer import Deferred
 
 from virgate.hookspecs.errors import HookError
 from virgate.libvirt.errors import HypervisorAway
@@ -45,15 +46,13 @@ async def test_a_machine_without_samples_has_every_mandatory_member(machine: Any
 
 @pytest_twisted.ensureDeferred
 async def test_a_machine_that_waits_for_its_launch_is_polled_too(host: Any, params: dict[str, Any]) -> None:
-    from twisted.internet.defer import Deferred
-
     gate = host.domains.hold["define"] = Deferred()
     waiting = await host.machines.create(params)
     members = statistics(waiting)
     assert (members["status"], members["pid"]) == ("WaitForLaunch", "0")
     host.domains.hold.clear()
     gate.callback(None)
-    await waiting.launch.over()
+    assert waiting.launch is None
 
 
 @pytest_twisted.ensureDeferred

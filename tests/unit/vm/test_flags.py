@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from virgate.node.vm import flags
+from virgate.node.vm.errors import BadLaunchFlags
 
 
 def test_the_file_is_a_bare_integer_under_the_machines_folder(tmp_path: Path) -> None:
@@ -28,7 +29,7 @@ def test_a_missing_file_is_zero(tmp_path: Path) -> None:
 def test_anything_but_an_integer_is_refused(tmp_path: Path, content: str) -> None:
     flags.write(tmp_path, "v1", 0)
     flags.path(tmp_path, "v1").write_text(content)
-    with pytest.raises(ValueError, match="invalid literal"):
+    with pytest.raises(BadLaunchFlags):
         flags.read(tmp_path, "v1")
 
 

@@ -84,7 +84,7 @@ def test_a_disk_tells_who_it_is_and_what_it_did() -> None:
     found = after_15_seconds(shape, disk(), now)["disks"]["vda"]
     assert found == {
         "imageID": "i1",
-        "truesize": "4096",
+        "truesize": "8192",
         "apparentsize": "8192",
         "readLatency": "2000000",
         "writeLatency": "0",
@@ -96,6 +96,16 @@ def test_a_disk_tells_who_it_is_and_what_it_did() -> None:
         "readBytes": "15000",
         "writtenBytes": "0",
     }
+
+
+def test_a_sparse_image_reaches_further_than_it_takes_and_a_device_never_less() -> None:
+    now = disk(allocation=65536, physical=4096, capacity=1 << 20)
+    raw = after_15_seconds(Shape(raw_disks=frozenset({"vda"})), disk(), now)["disks"]["vda"]
+    cow = after_15_seconds(Shape(), disk(), now)["disks"]["vda"]
+    device = after_15_seconds(Shape(), disk(), disk(allocation=65536, physical=1 << 30))["disks"]["vda"]
+    assert (raw["truesize"], raw["apparentsize"]) == ("4096", str(1 << 20))
+    assert (cow["truesize"], cow["apparentsize"]) == ("4096", "65536")
+    assert (device["truesize"], device["apparentsize"]) == (str(1 << 30), str(1 << 30))
 
 
 def test_a_disk_that_was_just_plugged_in_waits_for_its_second_sample() -> None:

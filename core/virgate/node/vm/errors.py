@@ -86,6 +86,15 @@ class LostAtStart(MachineError):
 
 
 @error
+class BadLaunchFlags(MachineError):
+    """A script left something else than an integer in the launch flags file."""
+
+    code: ClassVar[int] = 9
+    text: ClassVar[str] = "Launch flags must be a decimal integer, not {self.found!r}"
+    found: str
+
+
+@error
 class NoConsole(MachineError):
     """The machine was created without console or serial line, or is not running."""
 

@@ -6,6 +6,8 @@ A few bytes in the daemon's own run folder, so it is read and written in place.
 from contextlib import suppress
 from pathlib import Path
 
+from virgate.node.vm.errors import BadLaunchFlags
+
 START_PAUSED = 1
 
 
@@ -20,12 +22,16 @@ def write(run_dir: Path, vm: str, flags: int) -> None:
 
 
 def read(run_dir: Path, vm: str) -> int:
-    """The flags as a script may have left them: 0 without a file, `ValueError` for anything but an integer."""
+    """The flags as a script may have left them: 0 without a file. Raises `BadLaunchFlags`."""
     try:
         lines = path(run_dir, vm).read_text().splitlines()
     except FileNotFoundError:
         return 0
-    return int(lines[0] if lines else "")
+    first = lines[0] if lines else ""
+    try:
+        return int(first)
+    except ValueError:
+        raise BadLaunchFlags(first) from None
 
 
 def remove(run_dir: Path, vm: str) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from virgate.node.vm.registry import Machines
 
 
+BOOT = ("started", "resumed", "suspended")
+
+
 class Happenings:
     """Listens to the bus on behalf of all machines.
 
@@ -51,7 +54,10 @@ class Happenings:
             self._unknown(uuid)  # somebody else's, or a machine that is Down and that somebody else started again
         if machine is None:
             return
-        if event == "resumed":
+        if machine.boot_ends_with and event in BOOT:
+            if event == machine.boot_ends_with:
+                machine.boot_ends_with = ""
+        elif event == "resumed":
             self._resumed(machine, detail)
         elif event == "suspended":
             self._suspended(machine, detail)

@@ -103,6 +103,7 @@ class Launch:
             self._still_wanted()
             await means.domains.define(text)
             machine.record.xml = text
+            machine.boot_ends_with = "suspended" if launch_flags & flags.START_PAUSED else "started"
             await means.domains.start(machine.id, paused=bool(launch_flags & flags.START_PAUSED), flags=launch_flags)
             undo.push_async_callback(self._quietly, lambda: means.domains.destroy(machine.id, graceful=False))
             if launch_flags & flags.START_PAUSED:

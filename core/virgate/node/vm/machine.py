@@ -33,6 +33,8 @@ class Machine:
         self.hook_lane = Lane()
         self.release = Once()
         self.launch: Launch | None = None
+        self.boot_ends_with = ""
+        """The last event that libvirt tells of a start in progress; what comes before is no pause or continue."""
         self.powerdown: Powerdown | None = None
 
     def __repr__(self) -> str:

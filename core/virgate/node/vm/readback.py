@@ -79,6 +79,7 @@ def shape(root: tree.Element, conf: Mapping[str, Any], displays: list[dict[str, 
         members=_members(root, conf, displays),
         nics=tuple(_nics(root)),
         disks={str(device.get("name")): _identity(device) for device in _disks(conf)},
+        raw_disks=frozenset(_raw_disks(root)),
         memory_kib=memory,
         balloon_min_kib=_kib(conf.get("memGuaranteedSize")),
         balloon_target_kib=_target(conf),
@@ -116,6 +117,12 @@ def _members(root: tree.Element, conf: Mapping[str, Any], displays: list[dict[st
 
 def _disks(conf: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [device for device in conf["devices"] if device.get("type") == "disk"]
+
+
+def _raw_disks(root: tree.Element) -> Iterator[str]:
+    for found in root.iterfind("devices/disk"):
+        if tree.attribute(found, "driver", "type") == "raw":
+            yield tree.attribute(found, "target", "dev")
 
 
 def _identity(device: Mapping[str, Any]) -> dict[str, str]:

@@ -41,6 +41,7 @@ class Recovery:
 
     async def run(self) -> None:
         """Comes back when every domain was looked at; tries again as long as the hypervisor does not answer."""
+        self._stopped = False
         while not self._stopped:
             try:
                 await self._all()
@@ -76,6 +77,7 @@ class Recovery:
         await self._all()
 
     async def _catch_up(self, machine: Machine, found: "DomainSummary | None") -> None:
+        machine.boot_ends_with = ""
         if found is None:
             await ending.finish(machine, Exit.of(Reason.DOMAIN_MISSING))
         elif found.state == "shutoff":

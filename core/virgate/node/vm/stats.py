@@ -41,6 +41,7 @@ class Shape:
     nics: tuple[Nic, ...] = ()
     disks: Mapping[str, Mapping[str, str]] = field(factory=dict)
     """Identity members (imageID, lunGUID) by target name."""
+    raw_disks: frozenset[str] = frozenset()
     memory_kib: int = 0
     balloon_min_kib: int = 0
     balloon_target_kib: int = 0
@@ -146,8 +147,7 @@ def _disks(shape: Shape, earlier: Mapping[str, Any], values: Mapping[str, Any], 
         now = {what: values.get(here + what, 0) for what in COUNTED}
         change = {what: max(now[what] - earlier.get(there + what, 0), 0) for what in COUNTED}
         found[name] = {
-            "truesize": str(values.get(f"{here}allocation", 0)),
-            "apparentsize": str(values.get(f"{here}physical", 0)),
+            **_sizes(values, here, raw=name in shape.raw_disks),
             "readLatency": _latency(change, "rd"),
             "writeLatency": _latency(change, "wr"),
             "flushLatency": _latency(change, "fl"),
@@ -160,6 +160,16 @@ def _disks(shape: Shape, earlier: Mapping[str, Any], values: Mapping[str, Any], 
             **shape.disks.get(name, {}),
         }
     return found
+
+
+def _sizes(values: Mapping[str, Any], here: str, *, raw: bool) -> dict[str, str]:
+    """What the image takes on storage and how far it reaches, which differ for sparse files.
+
+    libvirt calls the first one physical; the reach of a raw image is its capacity, that of others what was written.
+    """
+    taken = values.get(f"{here}physical", 0)
+    reach = values.get(f"{here}capacity" if raw else f"{here}allocation", 0)
+    return {"truesize": str(taken), "apparentsize": str(max(taken, reach))}
 
 
 COUNTED = ("rd.reqs", "rd.bytes", "rd.times", "wr.reqs", "wr.bytes", "wr.times", "fl.reqs", "fl.times")

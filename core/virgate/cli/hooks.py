@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import tempfile
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from virgate import hookspecs
-from virgate.config import Settings, SettingsError, load, places
+from virgate.config import SettingsError, load, places
 from virgate.hookscripts.discovery import scripts_of
 from virgate.hookscripts.settings import HookSettings
 from virgate.hookspecs.point import Failure, Point
@@ -62,7 +63,7 @@ def list_(ctx: click.Context, config: Path | None, installed: bool, json_output:
 
     The folders are those of the settings file (default: /etc/virgate/virgate.toml if it exists).
     """
-    directories = _settings(config)[HookSettings].directories
+    directories = _settings(config).directories
     rows = [
         {
             "point": name,
@@ -146,8 +147,9 @@ def try_(
         given = trial.arguments(point, text, dict(map(_pair, assignments)))
     except ValueError as problem:
         raise click.UsageError(str(problem)) from None
-    runner = Runner(settings[HookSettings])
-    found = _wait_for(trial.attempt(runner, point, str(script.absolute()), given))
+    with tempfile.TemporaryDirectory(prefix="virgate-try-") as run_dir:  # launch flags, if the script sets any
+        runner = Runner(settings, Path(run_dir))
+        found = _wait_for(trial.attempt(runner, point, str(script.absolute()), given))
     if _wants_json(ctx, json_output):
         click.echo(json.dumps(_as_mapping(found), indent=2))
     else:
@@ -172,10 +174,10 @@ def _pair(assignment: str) -> tuple[str, str]:
     return name, value
 
 
-def _settings(file: Path | None) -> Settings:
+def _settings(file: Path | None) -> HookSettings:
     usual = places.configuration() / "virgate.toml"
     try:
-        return load(file or (usual if usual.exists() else None))
+        return load(file or (usual if usual.exists() else None))[HookSettings]
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
 

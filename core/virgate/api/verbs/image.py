@@ -1,8 +1,10 @@
 """Verbs about images: chains of volumes (spec xmlrpc-storage 3.5)."""
 
 from virgate.api.verb import Family, Reply, verb
-from virgate.api.wire import Anything, Flag, Text
+from virgate.api.wire import Anything, Flag, Integer, Text
 from virgate.node import Node
+from virgate.node.storage.copying import Copy
+from virgate.node.storage.values import is_blank
 
 STORAGE = Family.STORAGE
 
@@ -26,3 +28,87 @@ async def delete(
 ) -> Reply:
     """Delete an image with all its volumes."""
     return Reply({"uuid": await node.storage.images.delete(pool, domain, image)})
+
+
+@verb("Volume.copy", xmlrpc="copyImage", family=STORAGE, default_code=251)
+async def copy(
+    node: Node,
+    domain: Text,
+    pool: Text,
+    machine: Anything,
+    image: Text,
+    volume: Text,
+    new_image: Text,
+    new_volume: Text,
+    description: Text = "",
+    new_domain: Anything = None,
+    role: Integer = 6,
+    form: Integer = 3,
+    allocation: Integer = 0,
+    post_zero: Flag = False,
+    force: Flag = False,
+) -> Reply:
+    """Copy what a volume holds, its parents included, into one new volume."""
+    wanted = Copy.read(
+        domain=domain,
+        image=image,
+        volume=volume,
+        new_domain=domain if is_blank(new_domain) else new_domain,
+        new_image=new_image,
+        new_volume=new_volume,
+        description=description,
+        role=role,
+        form=form,
+        allocation=allocation,
+        force=force,
+    )
+    return Reply({"uuid": await node.storage.copying.copy(pool, wanted)})
+
+
+@verb("Image.move", xmlrpc="moveImage", family=STORAGE, default_code=253)
+async def move(
+    node: Node,
+    pool: Text,
+    domain: Text,
+    new_domain: Text,
+    image: Text,
+    machine: Anything,
+    operation: Integer,
+    post_zero: Flag = False,
+    force: Flag = False,
+) -> Reply:
+    """Copy an image to another domain, and delete it here if it is to move."""
+    return Reply({"uuid": await node.storage.moving.move(pool, domain, new_domain, image, operation, force)})
+
+
+@verb("Image.cloneStructure", xmlrpc="cloneImageStructure", family=STORAGE)
+async def clone_structure(node: Node, pool: Text, domain: Text, image: Text, new_domain: Text) -> Reply:
+    """Make the same empty volumes on another domain."""
+    return Reply({"uuid": await node.storage.moving.clone_structure(pool, domain, new_domain, image)})
+
+
+@verb("Image.syncData", xmlrpc="syncImageData", family=STORAGE)
+async def sync_data(node: Node, pool: Text, domain: Text, image: Text, new_domain: Text, which: Text) -> Reply:
+    """Fill the volumes that cloneImageStructure made: ALL, INTERNAL or LEAF."""
+    return Reply({"uuid": await node.storage.moving.sync_data(pool, domain, new_domain, image, which)})
+
+
+@verb("Image.mergeSnapshots", xmlrpc="mergeSnapshots", family=STORAGE, default_code=252)
+async def merge_snapshots(
+    node: Node,
+    domain: Text,
+    pool: Text,
+    machine: Anything,
+    image: Text,
+    ancestor: Text,
+    successor: Text,
+    post_zero: Flag = False,
+) -> Reply:
+    """Merge volumes of an image that no machine uses into the last of them."""
+    return Reply({"uuid": await node.storage.merging.merge(pool, domain, image, ancestor, successor)})
+
+
+@verb("Image.reconcileVolumeChain", xmlrpc="reconcileVolumeChain", family=STORAGE, default_code=200)
+async def reconcile(node: Node, pool: Text, domain: Text, image: Text, leaf: Text) -> Reply:
+    """Let the metadata of a chain say what its qcow2 headers say; answers the chain from the base up."""
+    return Reply({"volumes": await node.storage.merging.reconcile(pool, domain, image, leaf)})

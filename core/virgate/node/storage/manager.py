@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from virgate.errors import InvalidParameter
 from virgate.events import EventBus
 from virgate.hookspecs.leases import LeaseParameters
+from virgate.node.storage.copying import Copying
 from virgate.node.storage.domains import Domains, FilesOf, storage_type
 from virgate.node.storage.errors import DomainNameTooLong, IsMemberOfPool, NoPoolConnected, PoolIsConnected
 from virgate.node.storage.images import Images
@@ -21,7 +22,9 @@ from virgate.node.storage.iso_files import IsoFiles
 from virgate.node.storage.jobs import Jobs
 from virgate.node.storage.machine_files import MachineFiles
 from virgate.node.storage.making import DomainMaker, check_name
+from virgate.node.storage.merging import Merging
 from virgate.node.storage.monitor import Monitors
+from virgate.node.storage.moving import Moving
 from virgate.node.storage.pool_making import NAME_LIMIT, PoolMaker
 from virgate.node.storage.pools import MONITORS, Pools
 from virgate.node.storage.qemu_img import QemuImg
@@ -59,6 +62,9 @@ class Storage:
     monitors: Monitors
     volumes: Volumes
     images: Images
+    copying: Copying
+    moving: Moving
+    merging: Merging
     files: IsoFiles
     machine_files: MachineFiles
     tasks: Tasks
@@ -90,7 +96,7 @@ class Storage:
         pools = Pools(domains, monitors, tasks, locks)
         jobs = Jobs(domains, pools, tasks, locks)
         volumes = Volumes(jobs, qemu, clock)
-        Rollback(domains).register(recoveries)
+        Rollback(domains, qemu).register(recoveries)
         return cls(
             repository=tree,
             domains=domains,
@@ -101,6 +107,9 @@ class Storage:
             monitors=monitors,
             volumes=volumes,
             images=Images(jobs, volumes),
+            copying=Copying(jobs, qemu, clock),
+            moving=Moving(jobs, qemu),
+            merging=Merging(jobs, qemu),
             files=IsoFiles(domains, pools, reader(settings)),
             machine_files=MachineFiles(pools, locks, owner(settings)),
             tasks=tasks,

@@ -71,23 +71,24 @@ class QemuImg:
         target_format: VolumeFormat,
         *,
         report: Report,
+        level: str,
         backing: tuple[str, str] | None = None,
-        source_backing: str | None = None,
-        level: str = "1.1",
-        exists: bool = False,
     ) -> None:
         """Copies what the guest would see. With `backing` (name, format) only what differs from it is written."""
         argv = [self.program, "convert", "-p", "-T", "none", "-f", NAMES[source_format], "-O", NAMES[target_format]]
-        if target_format is VolumeFormat.COW and not exists:
+        if target_format is VolumeFormat.COW:
             argv += ["-o", f"compat={level}"]
-        if exists:
-            argv += ["-n"]
         if backing is not None:
             argv += ["-B", backing[0], "-F", backing[1]]
         await self._follow([*argv, str(source), str(target)], target.parent, report)
 
-    async def rebase(self, path: Path, parent: str, parent_format: str, *, unsafe: bool, report: Report) -> None:
-        """Gives a qcow2 file another backing file; unless `unsafe`, what the guest sees stays the same."""
+    async def rebase(
+        self, path: Path, parent: str, parent_format: str, *, unsafe: bool, report: Report = lambda percent: None
+    ) -> None:
+        """Gives a qcow2 file another backing file, or none ("").
+
+        What the guest sees stays the same; `unsafe` changes only the header, which the caller knows to be right.
+        """
         argv = [self.program, "rebase", "-p", "-f", "qcow2", "-b", parent]
         if parent:
             argv += ["-F", parent_format]

@@ -13,7 +13,9 @@ from virgate.node.storage.domain import Domain
 from virgate.node.storage.domains import Domains
 from virgate.node.storage.errors import NoSuchImage
 from virgate.node.storage.formats.task_files import Recovery
-from virgate.node.storage.formats.volume_metadata import VolumeRole
+from virgate.node.storage.formats.volume_metadata import VolumeFormat, VolumeRole
+from virgate.node.storage.qemu_img import NAMES, QemuImg
+from virgate.node.storage.values import is_blank
 from virgate.node.tasks.recoveries import Recoveries
 from virgate.units import Size
 
@@ -61,11 +63,23 @@ def settle_size(domain: str, image: str, volume: str) -> Recovery:
     return Recovery("Extend size finalize", "volume", "Volume", "extendSizeFinalize", (domain, image, volume))
 
 
+def undo_rename(source: str, target: str) -> Recovery:
+    """Back from `target` to `source`."""
+    return Recovery("Rename volume rollback", "fileVolume", "FileVolume", "renameVolumeRollback", (target, source))
+
+
+def undo_rebase(domain: str, image: str, volume: str, parent_format: VolumeFormat, parent: str) -> Recovery:
+    """Back to the parent it had. The header is enough: what a rebase copies in does not change what guests see."""
+    params = (domain, image, volume, str(parent_format.value), parent, "True")
+    return Recovery("Rebase volume rollback", "volume", "Volume", "rebaseVolumeRollback", params)
+
+
 @frozen
 class Rollback:
     """Runs them. A path in a parameter is only taken as domain, image and volume: nothing else is touched."""
 
     domains: Domains
+    qemu: QemuImg
 
     def register(self, recoveries: Recoveries) -> None:
         recoveries.add("Image", "createImageRollback", self.image)
@@ -77,6 +91,7 @@ class Rollback:
         recoveries.add(VOLUMES, "shareVolumeRollback", self.share)
         recoveries.add((*VOLUMES, "Volume"), "renameVolumeRollback", self.rename)
         recoveries.add("Volume", "parentVolumeRollback", self.parent)
+        recoveries.add("Volume", "rebaseVolumeRollback", self.rebase)
         recoveries.add("Volume", "extendSizeFinalize", self.size)
         recoveries.add("Volume", "killProcRollback", self.nothing)
 
@@ -136,6 +151,15 @@ class Rollback:
             await recheck_leaf(domain, image, volume)
         except NoSuchImage:
             return
+
+    async def rebase(self, domain_id: str, image: str, volume: str, form: str, parent: str, unsafe: str) -> None:
+        domain = await self.domains.find(domain_id)
+        found = (await domain.images.survey(image)).volume(volume)
+        name = "" if is_blank(parent) else parent
+        await self.qemu.rebase(
+            domain.images.path(image, volume), name, NAMES.get(VolumeFormat(int(form)), "raw"), unsafe=True
+        )
+        await domain.images.write(image, volume, evolve(found.metadata, parent=parent))
 
     async def size(self, domain_id: str, image: str, volume: str) -> None:
         """Lets the metadata of a raw volume say what its data are."""

@@ -48,6 +48,9 @@ class Wanted:
     parent: str = BLANK_UUID
     role: VolumeRole = VolumeRole.LEAF
     created: int = 0
+    legality: Legality = Legality.LEGAL
+    keep_capacity: bool = False
+    """A copy of a volume has the size of that volume, which may have grown beyond its parent."""
 
     @property
     def has_parent(self) -> bool:
@@ -75,7 +78,8 @@ class VolumeMaker:
     async def make(self, wanted: Wanted) -> VolumeMetadata:
         """A new volume, known and lasting. The task's journal undoes it as a whole from then on."""
         parent = await self._checked(wanted)
-        capacity = rounded(parent.metadata.capacity if parent else wanted.capacity, self.domain.version)
+        inherited = parent.metadata.capacity if parent and not wanted.keep_capacity else wanted.capacity
+        capacity = rounded(inherited, self.domain.version)
         await self._note_undo(wanted)
         try:
             await self.domain.images.make_image(wanted.image)
@@ -149,6 +153,7 @@ class VolumeMaker:
             allocation=wanted.allocation,
             parent=wanted.parent if wanted.has_parent else BLANK_UUID,
             role=wanted.role,
+            legality=wanted.legality,
             disk_type=wanted.disk_type,
             description=wanted.description,
             created=wanted.created,

@@ -20,7 +20,11 @@ def survey_image(images: str, image: str) -> dict[str, Found]:
     """Every volume in the image's folder. Raises FileNotFoundError without a folder."""
     folder = Path(images) / image
     names = {path.name.partition(".")[0] for path in folder.iterdir()}
-    return {name: _look(folder / name) for name in sorted(names) if fnmatch.fnmatchcase(name, "*-*-*-*-*")}
+    return {name: _look(folder / name) for name in sorted(names) if _is_volume(name)}
+
+
+def _is_volume(name: str) -> bool:
+    return fnmatch.fnmatchcase(name, "*-*-*-*-*") and not name.startswith(REMOVED)
 
 
 def _look(path: Path) -> Found:
@@ -45,7 +49,8 @@ def _image_folders(images: str) -> Iterator[Path]:
 
 def _volumes(folder: Path) -> list[str]:
     with suppress(FileNotFoundError):
-        return sorted(path.name[: -len(".meta")] for path in folder.iterdir() if path.name.endswith(".meta"))
+        names = (path.name for path in folder.iterdir())
+        return sorted(name[: -len(".meta")] for name in names if name.endswith(".meta") and _is_volume(name))
     return []
 
 

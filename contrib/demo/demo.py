@@ -192,7 +192,7 @@ class Demo:
 
     def see_up(self) -> str:
         until(lambda: self.status() in ("Up", "Powering up"), "the machine is up")
-        return self.status()
+        return f"{self.short_status()}, reported as {self.status()}"
 
     def status(self) -> str:
         stats = self.call("getVmStats", self.vm)["statsList"][0]

@@ -38,10 +38,11 @@ class Running:
         }
         return [str(BIN / "virgated"), *(f"--set={key}={value}" for key, value in settings.items()), *more]
 
-    def start(self, *more: str) -> "Running":
+    def start(self, *more: str, code: int = 0) -> "Running":
+        """Returns when `ping` answers with `code`."""
         with (self.home / "stderr").open("ab") as errors:
             self.process = subprocess.Popen(self.argv(*more), stderr=errors, env=self.environment)
-        self.until(lambda: self.api.ping()["status"]["code"] == 0, "the daemon answers")
+        self.until(lambda: self.api.ping()["status"]["code"] == code, "the daemon answers")
         return self
 
     def until(self, true: Callable[[], Any], what: str, seconds: float = 20) -> None:

@@ -155,15 +155,8 @@ def _described(hint: Any) -> str:
         return f"a list, each item {_described(get_args(hint)[0])}"
     if origin is dict:
         return "a table"
-    words = {
-        type(None): "empty",
-        str: "a string",
-        int: "an integer",
-        float: "a number",
-        bool: "true or false",
-        Path: "a path",
-    }
-    return words.get(hint, str(hint))
+    words = {str: "a string", int: "an integer", float: "a number", bool: "true or false", Path: "a path"}
+    return "empty" if hint is type(None) else words.get(hint, str(hint))
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

@@ -49,6 +49,7 @@ class Daemon:
         self._node: Node | None = None
         self._watch: FolderWatch | None = None
         self._exit_code = 0
+        self._stopping = False
 
     def run(self) -> int:
         """Runs the reactor until a signal ends it; the answer is the exit code of the process."""
@@ -78,11 +79,14 @@ class Daemon:
         self.log.info("ready", machines=len(node.machines), seconds=age())
 
     def _could_not_start(self, failure: Any) -> None:
+        if self._stopping:
+            return  # the start was still waiting, for libvirt as a rule, when the daemon was told to stop
         self.log.failure("the daemon cannot start", failure=failure)
         self._exit_code = 1
         reactor.stop()
 
     async def _stop(self) -> None:
+        self._stopping = True
         notify(STOPPING=1)
         self.log.info("stopping")
         if self._watch is not None:

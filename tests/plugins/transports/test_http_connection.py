@@ -2,6 +2,7 @@ import itertools
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.address import IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -230,6 +231,21 @@ def test_an_answer_that_raises_is_a_500(talk):
     said = t.said()
     assert said.startswith(b"HTTP/1.1 500 ")
     assert b"boom" not in said
+
+
+def test_an_ipv4_client_of_an_ipv6_port_is_known_by_its_ipv4_address():
+    seen = []
+
+    async def answer(request):
+        seen.append((request.peer, request.local))
+        return Response(200)
+
+    for peer, local in (("::ffff:192.0.2.7", "::ffff:192.0.2.1"), ("2001:db8::7", "::1")):
+        transport = StringTransport(IPv6Address("TCP", local, 1), IPv6Address("TCP", peer, 2))
+        connection = HttpConnection(answer, Limits(), Clock())
+        connection.makeConnection(transport)
+        connection.dataReceived(post(b"a"))
+    assert seen == [("192.0.2.7", "192.0.2.1"), ("2001:db8::7", "::1")]
 
 
 def test_empty_lines_between_requests_are_ignored(talk):

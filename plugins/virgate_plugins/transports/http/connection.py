@@ -197,4 +197,5 @@ class HttpConnection(Protocol):
 
 
 def _host(address: Any) -> str:
-    return str(getattr(address, "host", ""))
+    """The address in its usual form: a port that listens on `::` sees IPv4 clients as IPv6 ones."""
+    return str(getattr(address, "host", "")).removeprefix("::ffff:")

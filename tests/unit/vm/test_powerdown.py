@@ -142,3 +142,12 @@ async def test_a_second_request_takes_the_place_of_the_first(host: Any, params: 
     ask(machine, timeout=1000)
     host.clock.advance(500)
     assert done(host) == ["shutdown", "shutdown"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_reboot_does_not_end_a_shutdown(host: Any, params: dict[str, Any]) -> None:
+    machine = await running(host, params)
+    ask(machine, force=True, timeout=5)
+    host.events.tell("libvirt.reboot", uuid=ID)
+    host.clock.advance(6)
+    assert done(host)[:2] == ["shutdown", "destroy"]

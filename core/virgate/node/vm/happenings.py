@@ -95,7 +95,7 @@ class Happenings:
         if (machine := self._machines.get(uuid)) is not None:
             machine.guest_does(Status.REBOOTING)
             if machine.powerdown is not None:
-                machine.powerdown.over()
+                machine.powerdown.rebooted()
 
     def _rtc(self, uuid: str, offset: int, **_: Any) -> None:
         if (machine := self._machines.get(uuid)) is not None:

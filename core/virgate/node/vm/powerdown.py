@@ -42,8 +42,13 @@ class Powerdown:
         machine.guest_does(Status.REBOOTING if self._reboot else Status.POWERING_DOWN)
         Deferred.fromCoroutine(self._run())
 
+    def rebooted(self) -> None:
+        """The guest rebooted, which is the end of a reboot and nothing to a shutdown."""
+        if self._reboot:
+            self.over()
+
     def over(self) -> None:
-        """The guest is gone or rebooted, or another request takes this one's place."""
+        """The guest did what was asked, is gone, or another request takes this one's place."""
         self._over = True
         if self._machine.powerdown is self:
             self._machine.powerdown = None

@@ -20,6 +20,5 @@ class MachineSettings:
     stale_after: float = option(
         60.0, "A machine with no sample for so many seconds is reported as not responding.", gt(0)
     )
-    shutdown_delay: float = option(30.0, "Seconds the guest agent grants its users before a shutdown.", ge(0))
     shutdown_timeout: float = option(120.0, "Seconds each step of a shutdown may take before the next.", ge(0))
     recovery_period: float = option(5.0, "Seconds between two attempts to find running machines at start.", gt(0))

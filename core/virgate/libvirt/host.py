@@ -88,10 +88,15 @@ def _version(number: int) -> tuple[int, int, int]:
     return number // 1_000_000, number // 1_000 % 1_000, number % 1_000
 
 
+NOT_HERE = frozenset(
+    {libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_OPERATION_UNSUPPORTED, libvirt.VIR_ERR_CONFIG_UNSUPPORTED}
+)
+
+
 def _system_information(connection: Any) -> str | None:
     try:
         return str(connection.getSysinfo())
     except libvirt.libvirtError as problem:
-        if problem.get_error_code() in (libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_OPERATION_UNSUPPORTED):
+        if problem.get_error_code() in NOT_HERE:
             return None
         raise

@@ -75,6 +75,7 @@ class ThreadPool:
                 except BaseException:
                     result = Failure()  # type: ignore[no-untyped-call]
             reactor.callFromThread(self._finish, answer, result)
+            del job, answer, function, result  # else an idle thread keeps the last answer alive
 
     def _finish(self, answer: Deferred[Any], result: object) -> None:
         self._unfinished.discard(answer)

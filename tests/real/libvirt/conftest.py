@@ -254,6 +254,7 @@ def guest():
     def guest(name: str, kind: str = "qemu", devices: str = "", more: str = "") -> str:
         emulated = "<emulator>/usr/bin/qemu-system-x86_64</emulator>" if kind == "qemu" else ""
         return f"""<domain type='{kind}'><name>{name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
-        <os><type arch='x86_64'>hvm</type></os><features><acpi/></features>{more}<devices>{emulated}{devices}</devices></domain>"""
+        <os><type arch='x86_64'>hvm</type></os><features><acpi/></features>{more}
+        <devices>{emulated}{devices}</devices></domain>"""
 
     return guest

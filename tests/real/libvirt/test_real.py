@@ -1,7 +1,9 @@
 """A real libvirtd with real QEMU: what the fake driver cannot show."""
 
+import gc
 import os
 import signal
+import weakref
 
 import pytest
 import pytest_twisted
@@ -144,3 +146,17 @@ async def test_starting_while_libvirt_accepts_and_says_nothing_does_not_hang(lib
 async def test_an_unknown_real_machine_is_not_found(domains):
     with pytest.raises(DomainNotFound):
         await domains.xml("00000000-0000-4000-8000-000000000000")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_lost_connection_is_given_back_with_all_its_callbacks(libvirtd, real, heard):
+    connection = weakref.ref(await real.call(lambda connection: connection))
+    descriptors = len(os.listdir("/proc/self/fd"))
+    libvirtd.kill()
+    await heard.until("libvirt.disconnected")
+    libvirtd.start()
+    heard.told.clear()
+    await heard.until("libvirt.connected")
+    gc.collect()
+    assert connection() is None
+    assert len(os.listdir("/proc/self/fd")) == descriptors

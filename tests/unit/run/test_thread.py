@@ -1,6 +1,7 @@
 """Bounded pools of threads."""
 
 import threading
+import weakref
 from contextvars import ContextVar
 
 import pytest
@@ -101,3 +102,13 @@ async def test_a_closed_pool_fails_what_is_unfinished_and_takes_nothing():
     with pytest.raises(PoolClosed):
         pool.call(bool)
     door.set()
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_idle_thread_keeps_nothing_of_its_last_call_alive(pool):
+    class Large:
+        pass
+
+    answer = weakref.ref(await pool.call(Large))
+    await pool.call(bool)
+    assert answer() is None

@@ -252,3 +252,18 @@ def test_empty_lines_between_requests_are_ignored(talk):
     t = talk()
     t.send(b"\r\n" + post(b"a") + b"\r\n" + post(b"b"))
     assert t.said() == reply(b"a") + reply(b"b")
+
+
+@given(st.lists(st.binary(max_size=80) | st.sampled_from([b"POST / HTTP/1.1\r\n", b"\r\n", b"Content-Length: 3\r\n"])))
+def test_whatever_a_client_sends_it_is_answered_refused_or_waited_for(pieces):
+    async def echo(request):
+        return Response(200, request.body)
+
+    clock, transport = Clock(), StringTransport()
+    connection = HttpConnection(echo, Limits(), clock)
+    connection.makeConnection(transport)
+    for piece in pieces:
+        connection.dataReceived(piece)
+    assert transport.value()[:9] in (b"", b"HTTP/1.1 ")
+    clock.advance(61)
+    assert transport.disconnected

@@ -146,6 +146,24 @@ async def test_what_fails_to_end_well_is_written_as_undone_once_there_is_room(br
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_hanging_rollback_after_an_end_that_was_not_written_can_be_forced(brittle, room):
+    files, store = brittle
+
+    async def hang():
+        await Deferred()
+
+    room.recoveries.add("Test", "hang", hang)
+
+    async def job(task):
+        files.full = True
+
+    step = task_files.Recovery("x", "test", "Test", "hang")
+    task = await room.tasks.start("x", job, store=store, recoveries=[step])
+    room.tasks.stop(task.id, force=True)
+    assert room.tasks.status(task.id)["taskResult"] == "cleanFailure"
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_job_that_ignores_its_stop_is_never_written_as_a_success(tmp_path, room, a_step):
     written = []
 

@@ -3,6 +3,7 @@
 Two labs use the same addresses at once, each in a namespace of its own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,17 +31,21 @@ class Port:
 
 
 class Network:
-    """`SUBNET.1` is the namespace itself, where the storage servers listen; it is called `storage`."""
+    """`SUBNET.1` is the namespace itself, where the storage servers listen; it is called `storage`.
 
-    def __init__(self, lab: Lab) -> None:
+    The names of all hosts are known from the beginning, because every host has them in its /etc/hosts: where a name is
+    missing, libvirt waits for a DNS server that is not there, and a user-mode Linux host does not see the file grow.
+    """
+
+    def __init__(self, lab: Lab, names: Sequence[str] = ("north", "east", "south", "west")) -> None:
         self.lab = lab
         self.namespace = lab.namespace("network")
         self.enter = ("ip", "netns", "exec", self.namespace)
         self.gateway = f"{SUBNET}.1"
+        self.addresses = {name: f"{SUBNET}.{number}" for number, name in enumerate(names, start=11)}
         self.hosts_file: Path = lab.folder / "hosts"
-        self._next = 11
-        self.hosts_file.write_text("127.0.0.1 localhost\n")
-        self._name(self.gateway, "storage")
+        lines = [f"{address} {name}" for name, address in {"storage": self.gateway, **self.addresses}.items()]
+        self.hosts_file.write_text("\n".join(["127.0.0.1 localhost", *lines, ""]))
         self._ip("link", "add", BRIDGE, "type", "bridge")
         self._ip("address", "add", f"{self.gateway}/24", "dev", BRIDGE)
         self._ip("link", "set", BRIDGE, "up")
@@ -66,18 +71,10 @@ class Network:
         return run([*self.enter, *argv], timeout=timeout)
 
     def _port(self, host: str) -> Port:
-        address, device = f"{SUBNET}.{self._next}", f"port{self._next}"
-        self._next += 1
-        self._name(address, host)
-        return Port(self.namespace, device, host, address)
+        return Port(self.namespace, f"to-{host}", host, self.addresses[host])
 
     def _plug(self, port: Port) -> None:
         self._ip("link", "set", port.device, "master", BRIDGE, "up")
-
-    def _name(self, address: str, host: str) -> None:
-        """In place: hosts have this very file as their /etc/hosts."""
-        with self.hosts_file.open("a") as hosts:
-            hosts.write(f"{address} {host}\n")
 
     def _ip(self, *arguments: str) -> None:
         run(["ip", "-n", self.namespace, *arguments])

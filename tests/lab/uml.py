@@ -96,7 +96,10 @@ class UmlHost:
         self._numbers += 1
         request = {"argv": argv, "input": input, "timeout": timeout}
         (self._commands / f"{self._numbers}.request").write_text(json.dumps(request))
-        self._line.send(b"%d\n" % self._numbers)
+        try:
+            self._line.send(b"%d\n" % self._numbers)
+        except BrokenPipeError:
+            raise HostDied(self._obituary("is down")) from None
         return Job(self, self._numbers, argv, time.monotonic() + timeout + GRACE)
 
     def result(self, job: Job, deadline: float) -> Finished:
@@ -146,7 +149,10 @@ class UmlHost:
         while number not in self._rung:
             ready, _, _ = select.select([self._line], [], [], max(0.0, min(deadline - time.monotonic(), 0.5)))
             if ready:
-                *lines, self._unread = (self._unread + self._line.recv(4096)).split(b"\n")
+                piece = self._line.recv(4096)
+                if not piece:
+                    raise HostDied(self._obituary("ended"))
+                *lines, self._unread = (self._unread + piece).split(b"\n")
                 self._rung.update(int(line) for line in lines)
             elif self._kernel.ended:
                 raise HostDied(self._obituary("ended"))

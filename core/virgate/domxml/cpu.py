@@ -6,7 +6,7 @@ from typing import Any
 from virgate.domxml.errors import BadDevice
 from virgate.domxml.facts import HostFacts
 from virgate.domxml.tree import Element, element
-from virgate.domxml.values import integer, struct, text
+from virgate.domxml.values import integer, struct, structs, text
 
 
 def count(conf: Mapping[str, Any]) -> tuple[int, int]:
@@ -57,7 +57,7 @@ def _topology(conf: Mapping[str, Any]) -> Element | None:
 
 def _numa(conf: Mapping[str, Any]) -> Element | None:
     """The guest's memory cells; a machine whose memory can grow needs one, so it gets one of everything."""
-    nodes = conf.get("guestNumaNodes") or []
+    nodes = structs(conf, "guestNumaNodes")
     if not nodes and conf.get("maxMemSize"):
         most = count(conf)[1]
         nodes = [{"nodeIndex": 0, "cpus": f"0-{most - 1}" if most > 1 else "0", "memory": conf["memSize"]}]

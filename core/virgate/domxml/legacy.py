@@ -5,7 +5,7 @@ from itertools import zip_longest
 from typing import Any
 
 from virgate.domxml.facts import HostFacts
-from virgate.domxml.values import Conf, integer, text
+from virgate.domxml.values import Conf, integer, structs, text
 
 GRAPHICS = {"qxl": "spice", "qxlnc": "spice", "vnc": "vnc"}
 GRAPHICS_KEYS = {
@@ -32,8 +32,7 @@ def devices(conf: Mapping[str, Any], facts: HostFacts) -> list[Conf]:
 
 
 def disks(conf: Mapping[str, Any], facts: HostFacts) -> list[Conf]:
-    given = conf.get("drives")
-    found: list[Conf] = [dict(drive) for drive in given if isinstance(drive, dict)] if isinstance(given, list) else []
+    found: list[Conf] = [dict(drive) for drive in structs(conf, "drives")]
     if not found:
         names = ("hda", "hdb", "hdc", "hdd")
         found = [

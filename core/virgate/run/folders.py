@@ -5,7 +5,7 @@ call per folder, after the burst. A folder that is not there yet may be added: i
 again when it was removed and made anew.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from logging import CRITICAL
 from pathlib import Path
 from typing import Any
@@ -23,17 +23,9 @@ QUIET = 0.2
 pyinotify.log.setLevel(CRITICAL)
 """It complains on standard error of folders that moved away; here that is an ordinary event."""
 
-MASK = (
-    pyinotify.IN_CLOSE_WRITE
-    | pyinotify.IN_MOVED_TO
-    | pyinotify.IN_MOVED_FROM
-    | pyinotify.IN_CREATE
-    | pyinotify.IN_DELETE
-    | pyinotify.IN_ATTRIB
-    | pyinotify.IN_DELETE_SELF
-    | pyinotify.IN_MOVE_SELF
-    | pyinotify.IN_ONLYDIR
-)
+GONE = pyinotify.IN_DELETE_SELF | pyinotify.IN_MOVE_SELF
+APPEARING = pyinotify.IN_CREATE | pyinotify.IN_MOVED_TO | GONE | pyinotify.IN_ONLYDIR
+CHANGING = APPEARING | pyinotify.IN_CLOSE_WRITE | pyinotify.IN_MOVED_FROM | pyinotify.IN_DELETE | pyinotify.IN_ATTRIB
 
 
 @implementer(IReadDescriptor)
@@ -48,17 +40,20 @@ class FolderWatch:
         self._manager = pyinotify.WatchManager()
         self._notifier = pyinotify.Notifier(self._manager, self._happened, timeout=0)
         self._wanted: dict[Path, bool] = {}
-        self._watched: dict[Path, int] = {}
+        self._there: dict[Path, bool] = {}
+        self._watched: dict[Path, tuple[int, int]] = {}
         self._bursts: dict[Path, Any] = {}
         reactor.addReader(self)
 
     def add(self, folder: Path, *, below: bool = False) -> None:
         """Watches a folder, and with `below` the folders directly in it, too; the call names the one added."""
         self._wanted[folder] = below
+        self._there[folder] = folder.is_dir()
         self._follow()
 
     def remove(self, folder: Path) -> None:
         self._wanted.pop(folder, None)
+        self._there.pop(folder, None)
         if burst := self._bursts.pop(folder, None):
             burst.cancel()
         self._follow()
@@ -89,14 +84,18 @@ class FolderWatch:
 
     def _happened(self, event: Any) -> None:
         if event.mask & pyinotify.IN_Q_OVERFLOW:
-            touched = set(self._wanted)
-        else:
-            # By number: of a folder that moved away pyinotify changes the path.
-            place = next((place for place, number in self._watched.items() if number == event.wd), Path(event.path))
-            touched = {folder for folder, below in self._wanted.items() if _concerns(folder, below, place)}
-            if event.mask & (pyinotify.IN_DELETE_SELF | pyinotify.IN_MOVE_SELF | pyinotify.IN_IGNORED):
-                self._let_go(place)
-        for folder in touched:
+            self._touch(self._wanted)
+            return
+        # By number: of a folder that moved away pyinotify changes the path.
+        place = next((place for place, (number, _) in self._watched.items() if number == event.wd), Path(event.path))
+        self._touch(
+            folder for folder, below in self._wanted.items() if place == folder or (below and place.parent == folder)
+        )
+        if event.mask & (GONE | pyinotify.IN_IGNORED):
+            self._let_go(place)
+
+    def _touch(self, folders: Iterable[Path]) -> None:
+        for folder in folders:
             if burst := self._bursts.get(folder):
                 burst.reset(self._quiet)
             else:
@@ -112,29 +111,32 @@ class FolderWatch:
     def _follow(self) -> None:
         """Watches exactly what exists of the folders wanted; of a missing one, where it would appear."""
         while True:
-            places = {place for folder, below in self._wanted.items() for place in _places(folder, below)}
-            for place in self._watched.keys() - places:
+            wanted: dict[Path, int] = {}
+            for folder, below in self._wanted.items():
+                for place, mask in _places(folder, below):
+                    wanted[place] = wanted.get(place, 0) | mask
+            for place in self._watched.keys() - wanted.keys():
                 self._let_go(place)
-            new = places - self._watched.keys()
-            for place in new:
-                self._watched[place] = self._manager.add_watch(str(place), MASK)[str(place)]
+            new = {place: mask for place, mask in wanted.items() if self._watched.get(place, (0, 0))[1] != mask}
+            for place, mask in new.items():
+                self._watched[place] = self._manager.add_watch(str(place), mask)[str(place)], mask
             if not new:  # else look again: it may have changed before it was watched
-                return
+                break
+        for folder in self._wanted:
+            if self._there[folder] != folder.is_dir():
+                self._there[folder] = not self._there[folder]
+                self._touch([folder])
 
     def _let_go(self, place: Path) -> None:
-        number = self._watched.pop(place, -1)
+        number, _ = self._watched.pop(place, (-1, 0))
         if number > 0 and self._manager.get_path(number):
             self._manager.rm_watch(number)
 
 
-def _concerns(folder: Path, below: bool, place: Path) -> bool:
-    return place == folder or place in folder.parents or (below and place.parent == folder)
-
-
-def _places(folder: Path, below: bool) -> Iterator[Path]:
+def _places(folder: Path, below: bool) -> Iterator[tuple[Path, int]]:
     if folder.is_dir():
-        yield folder
+        yield folder, CHANGING
         if below:
-            yield from (child for child in folder.iterdir() if child.is_dir())
+            yield from ((child, CHANGING) for child in folder.iterdir() if child.is_dir())
     else:
-        yield next(parent for parent in folder.parents if parent.is_dir())
+        yield next(parent for parent in folder.parents if parent.is_dir()), APPEARING

@@ -114,6 +114,30 @@ async def test_a_folder_that_appears_later_is_told_and_watched(watch, told, tmp_
 
 
 @pytest_twisted.ensureDeferred
+async def test_what_happens_around_a_missing_folder_is_not_told(watch, told, tmp_path):
+    watch.add(tmp_path / "a/b")
+    (tmp_path / "file").touch()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/other").mkdir()
+    await told.nothing_more()
+    (tmp_path / "a/b").mkdir()
+    assert await told.next() == tmp_path / "a/b"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_folder_is_told_of_though_another_is_awaited_in_it(watch, told, tmp_path):
+    watch.add(tmp_path / "missing")
+    watch.add(tmp_path)
+    (tmp_path / "file").touch()
+    assert await told.next() == tmp_path
+    watch.remove(tmp_path)
+    (tmp_path / "file").write_text("x")
+    await told.nothing_more()
+    (tmp_path / "missing").mkdir()
+    assert await told.next() == tmp_path / "missing"
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_folder_removed_and_made_anew_is_watched_again(watch, told, tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()

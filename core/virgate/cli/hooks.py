@@ -86,7 +86,8 @@ def list_(ctx: click.Context, config: Path | None, installed: bool, json_output:
 
 
 def _print_points(rows: list[dict[str, Any]]) -> None:
-    table = Table("point", "a failure", "document", "scripts", box=None, pad_edge=False, header_style="bold")
+    table = Table("point", "a failure", "document", box=None, pad_edge=False, header_style="bold")
+    table.add_column("scripts", overflow="fold")  # a path that is cut is of no use
     for row in rows:
         failure = "aborts" if row["failure"] == Failure.ABORT.value else "is logged"
         document = "may be changed" if row["changes"] else ""

@@ -16,7 +16,7 @@ from attrs import field, frozen
 from lxml import etree
 
 from virgate.domxml.errors import CannotCreate
-from virgate.domxml.tree import Element, children, clean, is_name, one_line
+from virgate.domxml.tree import Element, children, clean, copy, is_name, one_line
 
 VM = "http://ovirt.org/vm/1.0"
 TUNE = "http://ovirt.org/vm/tune/1.0"
@@ -219,14 +219,27 @@ def conf_element(conf: Mapping[str, Any]) -> Element:
     return machine
 
 
+def bare(found: Element) -> str:
+    """One of our elements as libvirt's call for setting metadata takes it: with plain names and no namespace.
+
+    libvirt puts prefix and uri of the call on every plain name, and fails where they are declared already.
+    """
+    plain = copy(found)
+    uri = etree.QName(plain).namespace
+    for one in plain.iter(f"{{{uri}}}*"):
+        one.tag = etree.QName(one).localname
+    etree.cleanup_namespaces(plain)
+    return one_line(plain)
+
+
 def conf_xml(conf: Mapping[str, Any]) -> str:
-    """The text of `conf_element`, for setting it in a running domain (prefix `virgate`, uri `MACHINE`)."""
-    return one_line(conf_element(conf))
+    """The conf for setting it in a domain with prefix `virgate` and uri `MACHINE`."""
+    return bare(conf_element(conf))
 
 
 def vm_xml(metadata: VmMetadata) -> str:
-    """The text of `encode`, for setting it in a running domain (prefix `ovirt-vm`, uri `VM`)."""
-    return one_line(encode(metadata))
+    """The values for setting them in a domain with prefix `ovirt-vm` and uri `VM`."""
+    return bare(encode(metadata))
 
 
 def read_conf(root: Element) -> dict[str, Any]:

@@ -197,12 +197,11 @@ def test_placing_replaces_and_makes_room():
     assert metadata.read(root).values == {"a": 1}
 
 
-def test_texts_for_libvirt_declare_their_namespace():
-    assert metadata.vm_xml(VmMetadata()) == f'<ovirt-vm:vm xmlns:ovirt-vm="{metadata.VM}"/>'
-    assert (
-        metadata.conf_xml({})
-        == f'<virgate:machine xmlns:virgate="{metadata.MACHINE}" version="1">{{}}</virgate:machine>'
-    )
+def test_texts_for_libvirt_leave_the_namespace_to_its_call():
+    kept = VmMetadata({"a": 1}, (DeviceMetadata({"name": "vda"}, {"b": ""}),))
+    assert metadata.vm_xml(kept) == '<vm><a type="int">1</a><device name="vda"><b/></device></vm>'
+    assert metadata.vm_xml(VmMetadata()) == "<vm/>"
+    assert metadata.conf_xml({}) == '<machine version="1">{}</machine>'
 
 
 def test_a_machine_carries_what_other_daemons_look_for(build, valid):

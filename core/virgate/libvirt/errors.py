@@ -65,9 +65,6 @@ NARROWER: dict[int, type[HypervisorFailed]] = {
     libvirt.VIR_ERR_AGENT_UNSYNCED: AgentUnresponsive,
 }
 
-TRANSPORT = frozenset({libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE})
-"""The parts of libvirt that carry calls: what they report on our side of the wire is a lost connection."""
-
 BROKEN = frozenset(
     {
         libvirt.VIR_ERR_INTERNAL_ERROR,
@@ -77,6 +74,7 @@ BROKEN = frozenset(
         libvirt.VIR_ERR_INVALID_CONN,
     }
 )
+"""What calls fail with when the connection breaks under them; on a whole connection each may mean something else."""
 
 
 def translate(problem: libvirt.libvirtError, uri: str, uuid: str = "", alive: bool = True) -> VirgateError:
@@ -85,9 +83,7 @@ def translate(problem: libvirt.libvirtError, uri: str, uuid: str = "", alive: bo
     detail = problem.get_error_message() or str(problem)
     if number == libvirt.VIR_ERR_NO_DOMAIN:
         return DomainNotFound(uuid or detail)
-    if number == libvirt.VIR_ERR_INVALID_CONN or (
-        number in BROKEN and (not alive or problem.get_error_domain() in TRANSPORT)
-    ):
+    if number in BROKEN and not alive:
         return HypervisorAway(uri, detail)
     if number is None:  # raised by the binding itself, without an error of the library behind it
         return HypervisorFailed(libvirt.VIR_ERR_INTERNAL_ERROR, detail)

@@ -1,12 +1,13 @@
 """The operations against libvirt's own fake driver: quick, and exact about errors and figures."""
 
+import threading
 import time
 from uuid import uuid4
 
 import libvirt
 import pytest
 import pytest_twisted
-from twisted.internet.defer import ensureDeferred, gatherResults
+from twisted.internet.defer import CancelledError, ensureDeferred, gatherResults
 
 from virgate.libvirt.connection import Hypervisor
 from virgate.libvirt.errors import DomainNotFound, HypervisorAway, HypervisorFailed, OperationInvalid
@@ -139,4 +140,27 @@ async def test_many_calls_at_once_wait_for_one_of_the_threads(fake, fake_domains
 async def test_an_exception_of_the_function_is_left_alone(fake):
     with pytest.raises(ZeroDivisionError):
         await fake.call(lambda connection: 1 / 0)
+    assert fake.connected
+
+
+@pytest_twisted.ensureDeferred
+async def test_stopping_fails_calls_under_way_as_away(events):
+    hypervisor = Hypervisor("test:///default", events)
+    await hypervisor.start()
+    door = threading.Event()
+    running = ensureDeferred(hypervisor.call(lambda connection: door.wait(10)))
+    await hypervisor.stop()
+    with pytest.raises(HypervisorAway, match="stopped"):
+        await running
+    door.set()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_cancelled_call_is_cancelled_and_the_connection_stays(fake):
+    door = threading.Event()
+    running = ensureDeferred(fake.call(lambda connection: door.wait(10)))
+    running.cancel()
+    with pytest.raises(CancelledError):
+        await running
+    door.set()
     assert fake.connected

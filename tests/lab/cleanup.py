@@ -80,12 +80,6 @@ class Lab:
         run(["ip", "-n", full, "link", "set", "lo", "up"])
         return full
 
-    def mount(self, source: str, target: Path, *options: str) -> Path:
-        target.mkdir(parents=True, exist_ok=True)
-        run(["mount", *options, source, os.fspath(target)])
-        self.undo(run, ["umount", "--lazy", os.fspath(target)])
-        return target
-
     def loop(self, file: Path, *options: str) -> Path:
         """A loop device over an existing file."""
         device = run(["losetup", "--find", "--show", *options, os.fspath(file)]).stdout.strip()

@@ -1,7 +1,7 @@
 """What remains of a lab: found by the lab's name and folder, never by a program's name.
 
-A process belongs to a lab when its environment carries the lab's mark or when it lives among mounts of the lab's
-folder (QEMU's environment is libvirt's, but its mounts are ours).
+A process belongs to a lab when its environment carries the lab's mark, or when it is one of a private libvirtd of the
+lab (QEMU's environment is libvirt's own). Nothing else makes it ours.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from lab.libvirtd import processes_of
 from lab.process import MARK, run
 
 BASE = Path("/tmp")
@@ -68,14 +69,29 @@ def remove_folder(folder: Path) -> None:
 
 
 def processes(name: str) -> Iterator[int]:
+    """Whoever is listed here is killed, so the rules are narrow: our mark, or `processes_of` a libvirtd of the lab.
+
+    That a process sees a mount of the lab says nothing: every process of the machine sees what is mounted there.
+    """
     mark = f"{MARK}={name}".encode()
-    folder = f" {BASE / name}/".encode()
+    spared = _self_and_ancestors()
+    found = set()
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        with contextlib.suppress(OSError):
-            if mark in (entry / "environ").read_bytes().split(b"\0") or folder in (entry / "mountinfo").read_bytes():
-                yield int(entry.name)
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found.add(int(entry.name))
+    for settings in (BASE / name).glob("**/etc/libvirtd.conf"):
+        found.update(processes_of(settings.parents[1]))
+    yield from sorted(found - spared)
+
+
+def _self_and_ancestors() -> set[int]:
+    pid, line = os.getpid(), set[int]()
+    while pid and pid not in line:
+        line.add(pid)
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return line
 
 
 def _owner_lives(folder: Path) -> bool:

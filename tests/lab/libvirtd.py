@@ -237,14 +237,19 @@ class PrivateLibvirtd:
 def processes_of(root: Path) -> Iterator[int]:
     """Every process that lives in a namespace made for `root`: daemons, guests, helpers.
 
-    A process sees the folder as a mount of /run/libvirt or it does not; no name and no pid file can be mistaken.
+    Such a process finds our very folder at /run/libvirt, and lives in another mount namespace than we do. Both are
+    asked: no name, no pid file and no path that merely looks alike may ever put a stranger on this list.
     """
-    folder = os.fspath(root.absolute() / "run").replace("\\", r"\134").replace(" ", r"\040")
-    mine = f" {folder} {PLACES['run']} "
+    try:
+        mine = (root.absolute() / "run").stat()
+    except FileNotFoundError:
+        return
+    our_namespace = Path("/proc/self/ns/mnt").readlink()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                if mine in (entry / "mountinfo").read_text():
+                apart = (entry / "ns/mnt").readlink() != our_namespace
+                if apart and os.path.samestat(mine, Path(f"{entry}/root{PLACES['run']}").stat()):
                     yield int(entry.name)
 
 

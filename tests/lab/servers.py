@@ -27,8 +27,9 @@ EXPORT = """
 EXPORT {{ Export_Id = {number}; Path = {path}; Pseudo = /{name}; Access_Type = RW; Squash = No_Root_Squash;
     SecType = sys; FSAL {{ Name = VFS; }} }}
 """
-# `ip netns exec` has made a mount namespace already.
-OWN_RUN_FOLDER = ("sh", "-c", 'mount -t tmpfs tmpfs /run && exec "$@"', "sh")
+# `ip netns exec` has made a mount namespace already. The lab mounts nothing in the machine's own: every process would
+# see it, and every namespace made meanwhile would keep it.
+OWN_RUN_FOLDER = "mount -t tmpfs tmpfs /run"
 
 
 class Server:
@@ -48,7 +49,7 @@ class Server:
     def start(self) -> None:
         self._daemon = self.lab.daemon(
             f"{self.name}/{self.name}",
-            [*self.network.enter, *OWN_RUN_FOLDER, *self.argv()],
+            [*self.network.enter, "sh", "-ec", f'{self.mounts()}\nexec "$@"', "sh", *self.argv()],
             env=self.variables(),
             graceful=False,
         )
@@ -69,6 +70,16 @@ class Server:
     def variables(self) -> dict[str, str]:
         return {}
 
+    def mounts(self) -> str:
+        """Shell lines that run in the server's mount namespace before it starts."""
+        return OWN_RUN_FOLDER
+
+    @property
+    def pid(self) -> int:
+        if self._daemon is None or self._daemon.ended:
+            raise RuntimeError(f"{self.name} is not running")
+        return self._daemon.pid
+
     def _signal(self, number: signal.Signals) -> None:
         if self._daemon is not None:
             os.killpg(self._daemon.pid, number)
@@ -87,9 +98,8 @@ class NfsServer(Server):
     def __init__(self, lab: Lab, network: Network, exports: Sequence[str], *, size: int = 4 << 30) -> None:
         super().__init__(lab, network, "nfs", 2049)
         self.exports = list(exports)
-        self.root = self._file_system(size)
-        for name in self.exports:
-            (self.root / name).mkdir()
+        self._mount_point = lab.subfolder("nfs/exports")
+        self._device = self._file_system(size)
         self._write_settings()
         self.start()
 
@@ -98,8 +108,12 @@ class NfsServer(Server):
         return f"{self.network.gateway}:/{export}"
 
     def path(self, export: str) -> Path:
-        """Where the machine itself finds the exported folder."""
-        return self.root / export
+        """Where a process outside finds the exported folder while the server runs."""
+        return Path(f"/proc/{self.pid}/root{self._mount_point / export}")
+
+    def mounts(self) -> str:
+        folders = " ".join(str(self._mount_point / name) for name in self.exports)
+        return f"{OWN_RUN_FOLDER}\nmount {self._device} {self._mount_point}\nmkdir -p {folders}"
 
     def argv(self) -> list[str]:
         files = ["-f", self.folder / "ganesha.conf", "-p", self.folder / "ganesha.pid", "-L", "STDOUT"]
@@ -110,13 +124,13 @@ class NfsServer(Server):
         with image.open("wb") as file:
             file.truncate(size)
         run(["mke2fs", "-q", "-t", "ext4", "-E", "lazy_itable_init=1,nodiscard", str(image)])
-        return self.lab.mount(str(self.lab.loop(image, "--direct-io=on")), self.folder / "exports")
+        return self.lab.loop(image, "--direct-io=on")
 
     def _write_settings(self) -> None:
         (self.folder / "recovery").mkdir()
         text = GANESHA.format(folder=self.folder)
         for number, name in enumerate(self.exports, start=1):
-            text += EXPORT.format(number=number, name=name, path=self.path(name))
+            text += EXPORT.format(number=number, name=name, path=self._mount_point / name)
         (self.folder / "ganesha.conf").write_text(text)
 
 

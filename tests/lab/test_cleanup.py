@@ -1,0 +1,143 @@
+"""Nothing of a lab remains, whatever happens in it."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab import leftovers
+from lab.cleanup import Lab, NotClean
+from lab.guests import Console, domain_xml
+from lab.hosts import NamespaceHost
+from lab.libvirtd import PrivateLibvirtd
+from lab.network import Network
+from lab.process import run
+from lab.servers import IscsiServer, NfsServer
+from lab.uml import HostDied, UmlHost, xstate_shim
+
+# A lab with one of everything, that says when it stands and then waits.
+EVERYTHING = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from lab.test_cleanup import make_one_of_everything
+from lab.cleanup import Lab
+with Lab() as lab:
+    make_one_of_everything(lab, Path({cache!r}))
+    print(lab.name, flush=True)
+    time.sleep(120)
+"""
+
+
+class Broken(Exception):
+    """What a failing test raises."""
+
+
+def make_one_of_everything(lab: Lab, cache: Path) -> None:
+    network = Network(lab)
+    NfsServer(lab, network, ["data"])
+    IscsiServer(lab, network).target("disk", [1 << 30])
+    UmlHost(lab, network, "east")
+    console = Console(lab.folder / "console.log")
+    definition = lab.folder / "guest.xml"
+    definition.write_text(domain_xml("left", console.path))
+    NamespaceHost(lab, network, "north", cache=cache).libvirtd.virsh("create", str(definition))
+    alone = PrivateLibvirtd(lab.folder / "alone", cache=cache)
+    lab.undo(alone.stop)
+    alone.start().virsh("create", str(definition))
+    assert {word.split()[0] for word in leftovers.find(lab.name)} == {"process", "network", "loop", "folder"}
+
+
+def test_a_failing_test_leaves_nothing(guest: Path, libvirt_cache: Path) -> None:
+    lab = Lab()
+    with pytest.raises(Broken), lab:
+        make_one_of_everything(lab, libvirt_cache)
+        raise Broken
+    assert leftovers.find(lab.name) == []
+
+
+def test_a_host_that_does_not_boot_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Lab()
+    shim = xstate_shim()
+    monkeypatch.setattr("lab.uml.xstate_shim", lambda: shim)
+    monkeypatch.setattr("lab.uml.HERE", Path("/nonexistent"))
+    with pytest.raises(HostDied, match="console"), lab:
+        UmlHost(lab, Network(lab), "east")
+    assert leftovers.find(lab.name) == []
+
+
+def test_what_a_killed_run_left_is_swept_by_the_next(guest: Path, libvirt_cache: Path) -> None:
+    script = EVERYTHING.format(tests=str(Path(__file__).parents[1]), cache=str(libvirt_cache))
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        name = owner.stdout.readline().strip()
+        assert name.startswith(leftovers.PREFIX)
+        owner.send_signal(signal.SIGKILL)
+        owner.wait()
+    assert leftovers.find(name)
+    with Lab():
+        assert leftovers.find(name) == []
+
+
+def test_only_marked_processes_and_those_of_a_private_libvirtd_are_ever_listed(lab: Lab) -> None:
+    """What is listed gets killed: a mount of the lab that the whole machine sees must not make the machine the lab's."""
+    run_folder, settings = lab.subfolder("libvirt/run"), lab.subfolder("libvirt/etc") / "libvirtd.conf"
+    settings.touch()
+    seen_by_all = lab.subfolder("seen by all")
+    run(["mount", "-t", "tmpfs", "tmpfs", str(seen_by_all)])
+    lab.undo(run, ["umount", str(seen_by_all)])
+    marked = lab.daemon("marked", ["sleep", "60"], graceful=False)
+    stranger = subprocess.Popen(["unshare", "--mount", "sleep", "60"])
+    lab.undo(stranger.wait)
+    lab.undo(stranger.kill)
+    script = f"mkdir -p /run/libvirt; mount --bind {run_folder} /run/libvirt; echo; exec sleep 60"
+    inside = subprocess.Popen(["unshare", "--mount", "sh", "-c", script], stdout=subprocess.PIPE)
+    lab.undo(inside.wait)
+    lab.undo(inside.kill)
+    assert inside.stdout is not None
+    with inside.stdout as ready:
+        ready.readline()
+
+    assert set(leftovers.processes(lab.name)) == {marked.pid, inside.pid}
+
+
+def test_a_living_run_is_not_swept() -> None:
+    with Lab() as mine:
+        namespace = mine.namespace("kept")
+        assert mine.name not in leftovers.sweep()
+        with Lab() as other:
+            assert other.name != mine.name
+        assert namespace in run(["ip", "netns", "list"]).stdout
+
+
+def test_two_labs_use_the_same_names_and_addresses_at_once() -> None:
+    with Lab() as one, Lab() as other:
+        hosts = [NamespaceHost(lab, Network(lab), "north") for lab in (one, other)]
+        assert len({host.address for host in hosts}) == 1
+        for host in hosts:
+            host.run("touch", f"/run/{host.lab.name}")
+            assert len(host.run("ls", "/run").stdout.split()) == 1
+
+
+def test_what_escaped_the_stack_is_ended_and_told() -> None:
+    lab = Lab()
+    with pytest.raises(NotClean, match=r"process \d+ \(sleep\)"), lab:
+        run(["ip", "netns", "add", f"{lab.name}-forgotten"])
+        escaped = subprocess.Popen(["sleep", "60"], env={**os.environ, "VIRGATE_LAB": lab.name})
+    assert escaped.wait(5) == -signal.SIGKILL
+    assert leftovers.find(lab.name) == []
+
+
+def test_everything_is_undone_although_one_step_of_it_fails() -> None:
+    def fail() -> None:
+        raise Broken
+
+    lab = Lab()
+    with pytest.raises(Broken), lab:
+        lab.namespace("first")
+        lab.undo(fail)
+        lab.namespace("second")
+    assert leftovers.find(lab.name) == []

@@ -120,6 +120,10 @@ class Domains:
         """The text console: `received(bytes)` hears the guest, `console.write(bytes)` types, `ended()` comes once."""
         return await open_console(self._hypervisor, uuid, received, ended, device)
 
+    async def set_shares(self, uuid: str, shares: int) -> None:
+        """The weight of a running domain among the others that want the processors; 1024 is usual."""
+        await self._do(uuid, lambda domain: domain.setSchedulerParameters({"cpu_shares": shares}))
+
     async def _do(self, uuid: str, function: Callable[[Any], Result]) -> Result:
         return await self._hypervisor.call(lambda connection: function(connection.lookupByUUIDString(uuid)), uuid=uuid)
 

@@ -120,6 +120,9 @@ class RecordingDomains:
     async def reset(self, uuid: str) -> None:
         await self._do("reset", uuid)
 
+    async def set_shares(self, uuid: str, shares: int) -> None:
+        await self._do("set_shares", uuid, shares)
+
     async def xml(self, uuid: str) -> str:
         await self._do("xml", uuid)
         return self._domain(uuid).xml
@@ -263,7 +266,9 @@ async def host(tmp_path: Path) -> AsyncIterator[Host]:
     await machines.start()
     domains.calls.clear()
     yield made
-    await machines.stop()
+    stopping = Deferred.fromCoroutine(machines.stop())
+    clock.advance(60)  # nobody waits for what a failing test left hanging
+    await stopping
 
 
 @pytest.fixture

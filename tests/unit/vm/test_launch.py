@@ -263,3 +263,41 @@ async def test_four_machines_start_at_a_time_and_the_fifth_waits(host: Any, para
         await over(machine)
     assert host.domains.names.count("start") == 5
     assert {machine.vitals.status for machine in machines} == {Status.UP}
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_first_event_of_a_machine_has_its_statistics(host: Any, params: dict[str, Any]) -> None:
+    await over(await host.machines.create(params))
+    (event,) = host.told
+    assert event["details"].keys() >= {"status", "vmName", "displayInfo", "hash"}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_script_that_changes_the_uuid_fails_the_start(host: Any, params: dict[str, Any]) -> None:
+    async def change(domain: Any, **_: Any) -> None:
+        domain.text = domain.text.replace(f"<uuid>{ID}", f"<uuid>2{ID[1:]}")
+
+    host.trace.act["before_vm_start"] = change
+    machine = await host.machines.create(params)
+    assert "uuid" in machine.vitals.exit.message
+    assert host.domains.names == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_shares_are_set_and_a_host_that_has_none_is_no_failure(host: Any, params: dict[str, Any]) -> None:
+    host.domains.fail["set_shares"] = [BOOM]
+    machine = await host.machines.create({**params, "nice": "5"})
+    assert ("set_shares", ID, 765) in host.domains.calls
+    assert machine.vitals.status is Status.UP
+
+
+@pytest_twisted.ensureDeferred
+async def test_stopping_waits_a_moment_for_machines_that_start(host: Any, params: dict[str, Any]) -> None:
+    gate = host.domains.hold["start"] = Deferred()
+    await host.machines.create(params)
+    stopping = Deferred.fromCoroutine(host.machines.stop())
+    assert not stopping.called
+    host.clock.advance(11)
+    await stopping
+    host.domains.hold.clear()
+    gate.callback(None)

@@ -179,3 +179,13 @@ async def test_events_of_unknown_domains_are_nobodys_business(host: Any) -> None
     }.items():
         host.events.tell(f"libvirt.{topic}", uuid="unknown", **fields)
     assert host.told == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_clock_event_that_tells_the_whole_offset_is_not_added_twice(host: Any, params: dict[str, Any]) -> None:
+    machine = await host.machines.create({**params, "timeOffset": "-3600"})
+    domain = host.domains.domains[ID]
+    domain.xml = domain.xml.replace('adjustment="-3600"', 'adjustment="-3500"')
+    host.events.tell("libvirt.rtc", uuid=ID, offset=-3500)
+    await machine.hook_lane.empty()
+    assert machine.record.time_offset + machine.record.clock_drift == -3500

@@ -270,3 +270,51 @@ async def test_a_machine_that_is_down_and_that_somebody_starts_again_is_managed_
     assert host.machines.find(ID) is not machine
     assert host.machines.find(ID).vitals.status is Status.UP
     assert not host.machines.find(ID).record.external
+
+
+IMAGE = {"poolID": "p", "domainID": "d", "imageID": "i", "volumeID": "v"}
+
+
+@pytest_twisted.ensureDeferred
+async def test_images_of_recovered_machines_are_prepared_as_soon_as_their_storage_is_there(
+    host: Any, again: Any, params: dict[str, Any]
+) -> None:
+    disk = {"type": "disk", "device": "disk", "iface": "virtio", "format": "raw", **IMAGE}
+    machine = await host.machines.create({**params, "devices": [disk]})
+    assert machine.launch is None
+    host.trace.points.clear()
+    host.disks.calls.clear()
+    host.disks.fail["prepare vda"] = HypervisorAway("u", "no pool yet")
+    await again.start()
+    assert again.find(ID).vitals.status is Status.UP
+    host.clock.advance(5)
+    assert host.disks.calls == [("prepare", "vda")] * 2 and host.trace.points == []
+    host.disks.fail.clear()
+    host.clock.advance(5)
+    assert host.disks.calls == [("prepare", "vda")] * 3 and host.trace.points == ["after_disk_prepare"]
+    host.clock.advance(50)
+    assert len(host.disks.calls) == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_nobody_prepares_disks_of_a_machine_that_ended_meanwhile(
+    host: Any, again: Any, params: dict[str, Any]
+) -> None:
+    disk = {"type": "disk", "device": "disk", "iface": "virtio", "format": "raw", **IMAGE}
+    await host.machines.create({**params, "devices": [disk]})
+    host.disks.fail["prepare vda"] = HypervisorAway("u", "no pool yet")
+    await host.machines.stop()
+    await again.start()
+    host.disks.calls.clear()
+    host.domains.stop(ID, "shutdown")
+    host.clock.advance(50)
+    assert host.disks.calls == [("teardown", "vda")]
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_guests_clock_is_where_the_guest_left_it(host: Any, again: Any, params: dict[str, Any]) -> None:
+    await host.machines.create({**params, "timeOffset": "-3600"})
+    domain = host.domains.domains[ID]
+    domain.xml = domain.xml.replace('adjustment="-3600"', 'adjustment="-3500"')
+    await again.start()
+    assert again.find(ID).record.time_offset + again.find(ID).record.clock_drift == -3500

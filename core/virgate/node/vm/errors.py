@@ -95,6 +95,15 @@ class BadLaunchFlags(MachineError):
 
 
 @error
+class ForeignDocument(MachineError):
+    """A script changed the machine's uuid, so the document describes another machine."""
+
+    code: ClassVar[int] = 9
+    text: ClassVar[str] = "The domain document that scripts left has another uuid: {self.found!r}"
+    found: str
+
+
+@error
 class NoConsole(MachineError):
     """The machine was created without console or serial line, or is not running."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from virgate.domxml import tree
 from virgate.events import EventBus
 from virgate.libvirt.errors import DomainNotFound
 from virgate.node.vm import ending
@@ -61,8 +62,8 @@ class Happenings:
             self._resumed(machine, detail)
         elif event == "suspended":
             self._suspended(machine, detail)
-        elif event in ("stopped", "crashed"):
-            self._stopped(machine, detail if event == "stopped" else "crashed")
+        elif event == "stopped":
+            self._stopped(machine, detail)
         elif event == "undefined" and machine.vitals.alive and machine.launch is None:
             self.log.info("{vm} was undefined by somebody else", vm=uuid)
 
@@ -100,6 +101,7 @@ class Happenings:
     def _rtc(self, uuid: str, offset: int, **_: Any) -> None:
         if (machine := self._machines.get(uuid)) is not None:
             machine.record.clock_drift = offset
+            machine.hook_lane.put(lambda: _clock(machine, offset))
 
     def _io_error(self, uuid: str, alias: str, action: str, reason: str, path: str = "", **_: Any) -> None:
         machine = self._machines.get(uuid)
@@ -119,6 +121,16 @@ class Happenings:
             machine.record.client = client
         elif phase == "disconnect" and client in ("", machine.record.client):
             machine.record.client = ""
+
+
+async def _clock(machine: Machine, offset: int) -> None:
+    """Newer libvirt tells the whole distance from UTC, not the change; then its document says the same number."""
+    try:
+        document = await machine.document()
+    except DomainNotFound:
+        return
+    if tree.attribute(document.tree, "clock", "adjustment") == str(offset):
+        machine.record.clock_drift = offset - machine.record.time_offset
 
 
 async def _after(machine: Machine, point: str) -> None:

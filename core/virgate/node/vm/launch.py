@@ -16,8 +16,9 @@ from twisted.logger import Logger
 from virgate.domxml.facts import DiskRequest, DiskSource
 from virgate.domxml.tree import parse, pretty
 from virgate.hookspecs.documents import JsonDocument, XmlDocument
+from virgate.libvirt.errors import HypervisorFailed
 from virgate.node.vm import flags, hooked, inscription, readback
-from virgate.node.vm.errors import Abandoned, LostAtStart
+from virgate.node.vm.errors import Abandoned, ForeignDocument, LostAtStart
 from virgate.node.vm.exits import Exit, Reason, after_stop
 from virgate.node.vm.life import Status
 from virgate.node.vm.record import GuestEvent
@@ -108,6 +109,7 @@ class Launch:
             undo.push_async_callback(self._quietly, lambda: means.domains.destroy(machine.id, graceful=False))
             if launch_flags & flags.START_PAUSED:
                 machine.life.halted("NOERR")
+            await self._share()
             await self._after_start()
             undo.pop_all()
         machine.record.guest = GuestEvent(Status.POWERING_UP, means.monotonic())
@@ -128,8 +130,14 @@ class Launch:
             await hooked.before_device_create(machine, root)
             document = XmlDocument(pretty(root))
             await means.hooks.before_vm_start(vm=machine.record.subject, domain=document)
-        parse(document.text)  # broken XML is told as such, not by what libvirt makes of it
+        self._check(document.text)
         return document.text
+
+    def _check(self, text: str) -> None:
+        """What scripts left is told as such if it is broken, not by what libvirt makes of it."""
+        left = parse(text).findtext("uuid", "").strip()
+        if left != self._machine.id:
+            raise ForeignDocument(left)
 
     async def _disks(self, undo: AsyncExitStack) -> dict[str, DiskSource]:
         means, sources = self._means, {}
@@ -148,6 +156,15 @@ class Launch:
         with self._waiting():
             await self._means.hooks.after_disk_prepare(vm=self._machine.record.subject, data=data)
         return readback.changed(source, {name: data.value[name] for name in HONOURED if name in data.value})
+
+    async def _share(self) -> None:
+        """The weight among machines; a host whose control groups cannot give it runs the machine without."""
+        if (shares := self._request.cpu_shares) is None:
+            return
+        try:
+            await self._means.domains.set_shares(self._machine.id, shares)
+        except HypervisorFailed as refused:
+            self.log.warn("{vm} runs without CPU shares: {why}", vm=self._machine.id, why=refused.detail)
 
     async def _after_start(self) -> None:
         machine = self._machine

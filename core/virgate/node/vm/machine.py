@@ -6,7 +6,7 @@ from virgate.domxml.values import flag
 from virgate.hookspecs.documents import XmlDocument
 from virgate.node.vm import reporting
 from virgate.node.vm.errors import CannotReset, NoSuchMachine, WrongState
-from virgate.node.vm.figures import Figures
+from virgate.node.vm.figures import Figures, statistics
 from virgate.node.vm.lane import Lane, Once
 from virgate.node.vm.life import Status, Vitals, new_life
 from virgate.node.vm.means import Means
@@ -57,6 +57,8 @@ class Machine:
     def tell(self, **details: Any) -> None:
         """Puts the status on the bus: `vm.status` with vm, details and notify_time on the clock of statusTime."""
         members = reporting.event(self.vitals, self.record, self.status)
+        if self.launch is not None and self.vitals.alive:
+            members = statistics(self)  # clients learn everything about a new machine at once
         self.means.events.tell("vm.status", vm=self.id, details={**members, **details}, notify_time=self.vitals.now)
 
     async def pause(self) -> None:

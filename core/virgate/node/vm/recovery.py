@@ -18,6 +18,7 @@ from virgate.node.vm import ending, inscription, readback
 from virgate.node.vm.exits import Exit, Reason, found_off
 from virgate.node.vm.machine import Machine
 from virgate.node.vm.record import Record
+from virgate.node.vm.reopening import Reopening
 
 if TYPE_CHECKING:
     from virgate.libvirt.domains import DomainSummary
@@ -36,12 +37,14 @@ class Recovery:
         self._means = machines.means
         self._stopped = False
         self._wait: Deferred[None] | None = None
+        self._reopening = Reopening()
         self.unreadable: dict[str, str] = {}
         """Domains of ours that could not be rebuilt, with the reason."""
 
     async def run(self) -> None:
         """Comes back when every domain was looked at; tries again as long as the hypervisor does not answer."""
         self._stopped = False
+        self._reopening = Reopening()
         while not self._stopped:
             try:
                 await self._all()
@@ -58,6 +61,7 @@ class Recovery:
 
     def stop(self) -> None:
         self._stopped = True
+        self._reopening.stop()
         if self._wait is not None:
             self._wait.cancel()
 
@@ -113,6 +117,7 @@ class Recovery:
             return
         self._place(machine, found, exit)
         self._machines.adopt(machine)
+        self._reopening.begin(machine)
         self.log.info("recovered {vm}: {status}", vm=machine.id, status=str(machine.vitals.status))
 
     def _rebuild(self, root: tree.Element, text: str, *, external: bool) -> tuple[Machine, Exit | None]:
@@ -129,6 +134,8 @@ class Recovery:
             time_offset=int(request.conf.get("timeOffset") or 0),
             xml=text,
         )
+        if adjustment := tree.attribute(root, "clock", "adjustment"):
+            record.clock_drift = int(adjustment) - record.time_offset
         machine = Machine(record, self._means, request)
         readback.refresh(machine)
         return machine, kept.exit

@@ -3,7 +3,7 @@
 from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredLock, DeferredSemaphore
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock, DeferredSemaphore
 from twisted.logger import Logger
 
 from virgate.domxml.request import read_request
@@ -16,6 +16,9 @@ from virgate.node.vm.means import Means
 from virgate.node.vm.record import Record
 from virgate.node.vm.recovery import Recovery
 from virgate.node.vm.sampler import Sampler
+
+FAREWELL = 10.0
+"""Seconds that stopping waits for machines that are starting."""
 
 
 class Machines:
@@ -48,7 +51,11 @@ class Machines:
         self.sampler.start()
 
     async def stop(self) -> None:
-        """Stops watching. Guests go on."""
+        """Stops watching; starts in progress get a moment to end. Guests go on."""
+        launches = [Deferred.fromCoroutine(machine.launch.over()) for machine in self if machine.launch is not None]
+        ended = await DeferredList(launches, consumeErrors=True).addTimeout(FAREWELL, self.means.reactor)
+        if not all(success for success, _ in ended):
+            self.log.warn("machines are left in the middle of their start")
         if self._happenings is not None:
             self._happenings.close()
         self.recovery.stop()

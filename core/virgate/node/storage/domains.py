@@ -12,7 +12,7 @@ from virgate.errors import VirgateError
 from virgate.hookspecs.leases import LeaseManager, LeaseSpace
 from virgate.hookspecs.storage import Kind, StorageType
 from virgate.node.storage.domain import Domain
-from virgate.node.storage.errors import NoLeaseManager, NoSuchDomain, WrongDomainType
+from virgate.node.storage.errors import DomainAccess, NoLeaseManager, NoSuchDomain, WrongDomainType
 from virgate.node.storage.file_domain import FileDomain
 from virgate.node.storage.qemu_img import QemuImg
 from virgate.node.storage.record import DomainRecord
@@ -106,16 +106,26 @@ class Domains:
             self.log.warn("no look at {mount}: {problem}", mount=str(mount), problem=problem)
             return [domain.id for domain in self._found.values() if domain.path.parent == mount]
         for name, data in found:
-            if name in self._found and self._found[name].path.parent == mount:
-                return [name]
             try:
-                self._found[name] = await self._make(mount / name, DomainRecord.decoded(data or b""))
+                await self._meet(mount / name, data)
             except VirgateError as problem:
                 self.log.warn("domain {domain} is not usable: {problem}", domain=name, problem=problem)
+                self._found.pop(name, None)
                 self._broken[name] = problem
             else:
                 return [name]  # one domain per place: the first one counts
         return []
+
+    async def _meet(self, path: Path, data: bytes | None) -> None:
+        """A domain known already stays the same object, with what was read now."""
+        if data is None:
+            raise DomainAccess(path.name)
+        record = DomainRecord.decoded(data)
+        known = self._found.get(path.name)
+        if known is not None and known.path == path and record.id == known.id:
+            known.record = record
+        else:
+            self._found[path.name] = await self._make(path, record)
 
     async def _make(self, path: Path, record: DomainRecord) -> Domain:
         type = await storage_type(self.hooks, record.type)

@@ -84,7 +84,7 @@ class FileImages(ImageStore):
             if data.allocation is Allocation.PREALLOCATED:
                 start = -(-(await self.measure(image, volume))[0] // PAGE) * PAGE
         if data.allocation is Allocation.PREALLOCATED:
-            await self._qemu.allocate(path, start, data.size - PAGE if raw else data.size)
+            await self._qemu.allocate(path, start, data.size - PAGE if raw else data.size, empty=True)
 
     async def commit(self, image: str, volume: str, metadata: VolumeMetadata) -> None:
         encoded = volume_metadata.encode(metadata, self.version)

@@ -1,6 +1,7 @@
 """qemu-img as coroutines. Cancelling ends the program; what it left half written is the caller's to drop."""
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from virgate.node.storage.formats.volume_metadata import VolumeFormat
 from virgate.run.process import run, spawn
 
 PROGRESS = re.compile(r"\((\d+(?:\.\d+)?)/100%\)")
+UNSUPPORTED = "not supported"
 NAMES = {VolumeFormat.RAW: "raw", VolumeFormat.COW: "qcow2"}
 
 Report = Callable[[float], None]
@@ -47,12 +49,25 @@ class QemuImg:
             argv += ["-b", parent, "-F", parent_format, "-u"]
         await self._run([*argv, str(path), str(size)], path.parent)
 
-    async def allocate(self, path: Path, start: int, length: int) -> None:
-        """Gives a file real space from `start` on."""
-        if length > 0:
-            await self._run(
-                [self.fallocate, "--posix", "--offset", str(start), "--length", str(length), str(path)], path.parent
-            )
+    async def allocate(self, path: Path, start: int, length: int, *, empty: bool = False) -> None:
+        """Gives a file real space from `start` on; what it holds there stays.
+
+        Where the file system cannot do that, a file known to be `empty` there is filled with zeros instead.
+        """
+        if length <= 0:
+            return
+        try:
+            await self._run([self.fallocate, "--offset", str(start), "--length", str(length), str(path)], path.parent)
+        except ProgramFailed as problem:
+            if UNSUPPORTED not in problem.reason:
+                raise
+            if empty:
+                await self._fill(path, start, length)
+
+    async def _fill(self, path: Path, start: int, length: int) -> None:
+        flags = ["oflag=seek_bytes", "iflag=count_bytes", "conv=notrunc", "status=none"]
+        argv = ["dd", "if=/dev/zero", f"of={path}", "bs=1M", f"seek={start}", f"count={length}", *flags]
+        await self._run(argv, path.parent)
 
     async def look(self, path: Path) -> Look:
         """Reads the header only, also while a machine runs from the file."""
@@ -97,7 +112,7 @@ class QemuImg:
         await self._follow([*argv, str(path)], path.parent, report)
 
     async def _run(self, argv: list[str], folder: Path) -> bytes:
-        done = await run(argv, cwd=folder)
+        done = await run(argv, cwd=folder, env={**os.environ, "LC_ALL": "C"})
         if done.code:
             raise ProgramFailed(argv[0], _last_line(done.stderr) or f"exit code {done.code}")
         return done.stdout

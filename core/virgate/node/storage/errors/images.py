@@ -1,0 +1,69 @@
+"""What can go wrong with an image, and with the programs that copy it (codes 251 to 268)."""
+
+from typing import ClassVar
+
+from virgate.errors import error
+from virgate.node.storage.errors.base import StorageError
+
+
+@error
+class CannotMerge(StorageError):
+    code: ClassVar[int] = 252
+    text: ClassVar[str] = "Cannot merge {self.ancestor} into {self.successor}: {self.reason}"
+    ancestor: str
+    successor: str
+    reason: str
+
+
+@error
+class CannotMove(StorageError):
+    code: ClassVar[int] = 253
+    text: ClassVar[str] = "Cannot move image {self.image}: {self.reason}"
+    image: str
+    reason: str
+
+
+@error
+class NoImageFolder(StorageError):
+    code: ClassVar[int] = 254
+    text: ClassVar[str] = "Image folder does not exist: {self.image}"
+    image: str
+
+
+@error
+class ChainsDiffer(StorageError):
+    code: ClassVar[int] = 260
+    text: ClassVar[str] = "Image {self.image} differs between source and destination"
+    image: str
+
+
+@error
+class IllegalChain(StorageError):
+    code: ClassVar[int] = 262
+    text: ClassVar[str] = "Image {self.image} is not a legal chain: {self.reason}"
+    image: str
+    reason: str
+
+
+@error
+class CannotCopyImage(StorageError):
+    code: ClassVar[int] = 261
+    text: ClassVar[str] = "Cannot copy {self.source} to {self.target}: {self.reason}"
+    source: str
+    target: str
+    reason: str
+
+
+@error
+class TemplateInUse(StorageError):
+    code: ClassVar[int] = 266
+    text: ClassVar[str] = "Image {self.image} is a template in use and cannot be moved"
+    image: str
+
+
+@error
+class NoSuchImage(StorageError):
+    code: ClassVar[int] = 268
+    text: ClassVar[str] = "Image {self.image} does not exist in domain {self.domain}"
+    image: str
+    domain: str

@@ -1,0 +1,75 @@
+"""What can go wrong with leases and the pool's manager (codes 651 to 701, 2005)."""
+
+from typing import ClassVar
+
+from virgate.errors import error
+from virgate.node.storage.errors.base import StorageError
+
+
+@error
+class LeaseNotAcquired(StorageError):
+    code: ClassVar[int] = 651
+    text: ClassVar[str] = "Cannot obtain the lock of domain {self.domain}: {self.reason}"
+    domain: str
+    reason: str
+
+
+@error
+class CannotStopSpm(StorageError):
+    code: ClassVar[int] = 653
+    text: ClassVar[str] = "SPM of pool {self.pool} cannot stop: {self.reason}"
+    pool: str
+    reason: str
+
+
+@error
+class NotSpm(StorageError):
+    code: ClassVar[int] = 654
+    text: ClassVar[str] = "Not SPM of pool {self.pool}"
+    pool: str
+
+
+@error
+class IsSpm(StorageError):
+    code: ClassVar[int] = 656
+    text: ClassVar[str] = "Operation not allowed while this host is SPM of pool {self.pool}"
+    pool: str
+
+
+@error
+class LeaseNotReleased(StorageError):
+    code: ClassVar[int] = 660
+    text: ClassVar[str] = "Cannot release the lock of domain {self.domain}: {self.reason}"
+    domain: str
+    reason: str
+
+
+@error
+class HostIdNotAcquired(StorageError):
+    code: ClassVar[int] = 661
+    text: ClassVar[str] = "Cannot acquire host id {self.host} in domain {self.domain}: {self.reason}"
+    domain: str
+    host: int
+    reason: str
+
+
+@error
+class HostIdMismatch(StorageError):
+    code: ClassVar[int] = 700
+    text: ClassVar[str] = "Host id {self.given} is not this host's id {self.own}"
+    given: int
+    own: int
+
+
+@error
+class NoLeaseManager(StorageError):
+    code: ClassVar[int] = 701
+    text: ClassVar[str] = "No lease manager is called {self.name}"
+    name: str
+
+
+@error
+class InProgress(StorageError):
+    code: ClassVar[int] = 2005
+    text: ClassVar[str] = "Operation in progress: {self.what}"
+    what: str

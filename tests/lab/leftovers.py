@@ -58,8 +58,8 @@ def sweep() -> list[str]:
 
 
 def sign(folder: Path) -> None:
-    """Writes down who owns the lab: pid and start time, because pids come again."""
-    (folder / "owner").write_text(f"{os.getpid()} {_start_time(os.getpid())}")
+    """Writes down who owns the lab: pid, start time, because pids come again, and the namespace where the pid holds."""
+    (folder / "owner").write_text(f"{os.getpid()} {_start_time(os.getpid())} {_pid_namespace()}")
 
 
 def remove_folder(folder: Path) -> None:
@@ -96,10 +96,14 @@ def _self_and_ancestors() -> set[int]:
 
 def _owner_lives(folder: Path) -> bool:
     try:
-        pid, started = (folder / "owner").read_text().split()
+        pid, started, namespace = (folder / "owner").read_text().split()
     except (OSError, ValueError):  # just being made by another run, or half removed
         return folder.exists() and time.time() - folder.stat().st_mtime < 60
-    return _start_time(int(pid)) == started
+    return namespace != _pid_namespace() or _start_time(int(pid)) == started
+
+
+def _pid_namespace() -> str:
+    return os.readlink("/proc/self/ns/pid")
 
 
 def _start_time(pid: int) -> str:

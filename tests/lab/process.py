@@ -6,6 +6,7 @@ import select
 import shlex
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +65,9 @@ def run(
     try:
         stdout, stderr = child.communicate(input, timeout)
     except BaseException as problem:
-        kill_group(child.pid)
-        child.communicate()
+        if child.returncode is None:  # else it is buried, and its pid may be somebody else's by now
+            kill_group(child.pid)
+            child.communicate()
         if isinstance(problem, subprocess.TimeoutExpired):
             raise CommandTimedOut(f"{shlex.join(argv)}: killed after {timeout:g} s") from None
         raise
@@ -79,7 +81,10 @@ def kill_group(pid: int) -> None:
 
 
 class Daemon:
-    """A program that runs until `stop`. It also ends when the process that started it dies, whatever way."""
+    """A program that runs until `stop`. It also ends when the process that started it dies, whatever way.
+
+    It is not buried before its group was killed: until then its pid cannot become a stranger's.
+    """
 
     def __init__(
         self,
@@ -108,18 +113,21 @@ class Daemon:
 
     @property
     def ended(self) -> bool:
-        return self._child.poll() is not None
+        return self._child.returncode is not None or self._waits_for_burial()
 
     def stop(self, patience: float = 5.0) -> None:
         """Asks the program to end, then kills its process group."""
         if not self.ended:
-            self._child.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._child.wait(patience)
+            os.kill(self.pid, signal.SIGTERM)
+            deadline = time.monotonic() + patience
+            while not self.ended and time.monotonic() < deadline:
+                time.sleep(0.01)
         self.kill()
 
     def kill(self) -> None:
         """Kills the process group and waits for it and for its children: a pid namespace's first process is one."""
+        if self._child.returncode is not None:
+            return
         with contextlib.ExitStack() as watched:
             gone = [os.pidfd_open(child) for child in children(self._child.pid)]
             for descriptor in gone:
@@ -128,6 +136,9 @@ class Daemon:
             self._child.wait()
             for descriptor in gone:
                 select.select([descriptor], [], [], 5)
+
+    def _waits_for_burial(self) -> bool:
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
     def last_words(self, lines: int = 30) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

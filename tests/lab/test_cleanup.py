@@ -83,7 +83,7 @@ def test_what_a_killed_run_left_is_swept_by_the_next(guest: Path, libvirt_cache:
 
 
 def test_only_marked_processes_and_those_of_a_private_libvirtd_are_ever_listed(lab: Lab) -> None:
-    """What is listed gets killed: a mount of the lab that the whole machine sees must not make the machine the lab's."""
+    """What is listed gets killed. A mount that the whole machine sees must not make the machine the lab's."""
     run_folder, settings = lab.subfolder("libvirt/run"), lab.subfolder("libvirt/etc") / "libvirtd.conf"
     settings.touch()
     seen_by_all = lab.subfolder("seen by all")

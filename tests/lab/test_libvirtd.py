@@ -87,7 +87,7 @@ def test_two_libvirtds_do_not_see_each_other(
 
 def test_as_a_program_it_ends_with_its_standard_input(lab: Lab) -> None:
     root = lab.folder / "program"
-    program = [sys.executable, PROJECT / "tests" / "lab" / "libvirtd.py", root]
+    program = [sys.executable, str(PROJECT / "tests" / "lab" / "libvirtd.py"), str(root)]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdin is not None and running.stdout is not None
         uri = running.stdout.readline().strip()

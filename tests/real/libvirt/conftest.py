@@ -218,9 +218,10 @@ async def real(libvirtd, events):
 
 def remove_all(connection):
     for domain in connection.listAllDomains():
+        persistent = domain.isPersistent()
         if domain.isActive():
             domain.destroy()
-        if domain.isPersistent():
+        if persistent:
             domain.undefine()
 
 

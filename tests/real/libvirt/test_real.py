@@ -9,9 +9,10 @@ import pytest
 import pytest_twisted
 from twisted.internet.defer import ensureDeferred
 
+from virgate.events import EventBus
 from virgate.libvirt.connection import Hypervisor
 from virgate.libvirt.domains import Domains
-from virgate.libvirt.errors import DomainNotFound, HypervisorAway, HypervisorFailed
+from virgate.libvirt.errors import DomainNotFound, HypervisorAway, HypervisorFailed, OperationInvalid
 
 LIBVIRT_NOWHERE = "qemu+unix:///system?socket=/nowhere/libvirt-sock"
 
@@ -160,3 +161,51 @@ async def test_a_lost_connection_is_given_back_with_all_its_callbacks(libvirtd, 
     gc.collect()
     assert connection() is None
     assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+@pytest_twisted.ensureDeferred
+async def test_buttons_of_a_running_machine_can_be_pressed(domains, guest):
+    """Whether a guest listens is the guest's; that QEMU takes the button is seen here."""
+    uuid = await domains.create(guest("buttons"))
+    await domains.shutdown(uuid)
+    await domains.reboot(uuid)
+    assert (await domains.state(uuid))[0] == "running"
+
+
+@pytest_twisted.ensureDeferred
+async def test_buttons_of_a_machine_that_is_off_are_refused(domains, guest):
+    uuid = await domains.define(guest("off"))
+    for press in (domains.shutdown, domains.reboot, domains.reset, domains.suspend, domains.resume, domains.destroy):
+        with pytest.raises(OperationInvalid):
+            await press(uuid)
+
+
+@pytest_twisted.ensureDeferred
+async def test_undefining_lets_a_running_machine_go_on_as_a_passing_one(domains, guest):
+    uuid = await domains.create(guest("passing"))
+    await domains.undefine(uuid)
+    (summary,) = [found for found in await domains.list() if found.uuid == uuid]
+    assert (summary.state, summary.persistent, summary.name) == ("running", False, "passing")
+    await domains.set_metadata(uuid, "<vm/>", "c", "http://example.org/c")
+    assert await domains.metadata(uuid, "http://example.org/c") is not None
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_document_of_the_next_start_differs_from_the_running_one(domains, guest):
+    uuid = await domains.create(guest("both"), paused=True)
+    assert "<domain type='qemu' id='" in await domains.xml(uuid)
+    assert "<domain type='qemu'>" in await domains.xml(uuid, inactive=True)
+
+
+@pytest_twisted.ensureDeferred
+async def test_two_connections_hear_the_same_events(libvirtd, real, domains, guest, listen_to):
+    others = EventBus()
+    other = Hypervisor(libvirtd.uri, others)
+    heard = listen_to(others, "libvirt.lifecycle")
+    await other.start()
+    uuid = await domains.define(guest("shared"))
+    await heard.until("libvirt.lifecycle", uuid=uuid, event="defined")
+    await other.stop()
+    assert real.connected
+    await domains.undefine(uuid)
+    assert [fields["event"] for fields in heard.of("libvirt.lifecycle")] == ["defined"]

@@ -245,6 +245,53 @@ async def test_stopping_ends_the_process_and_later_calls_fail(operations_are_imp
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_worker_that_does_not_hear_its_dismissal_is_killed(operations_are_importable, monkeypatch):
+    monkeypatch.setattr(helper_module, "FAREWELL", 0.1)
+    helper = Helper("deaf", "helper_operations")
+    pid = await helper.call("pid")
+    os.kill(pid, signal.SIGSTOP)
+    await helper.stop()
+    assert not Path(f"/proc/{pid}").exists()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_helper_that_was_never_used_stops_without_a_word(operations_are_importable):
+    helper = Helper("idle", "helper_operations")
+    await helper.stop()
+    assert helper.pid is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_dropping_a_key_stops_its_helper_and_the_next_is_a_new_one(operations_are_importable):
+    helpers = Helpers("helper_operations")
+    first = helpers["mount"]
+    pid = await first.call("pid")
+    await helpers.drop("mount")
+    await helpers.drop("never there")
+    assert not Path(f"/proc/{pid}").exists()
+    assert helpers["mount"] is not first
+    await helpers.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_answer_nobody_can_read_costs_the_worker_not_the_daemon(patient, tmp_path):
+    module = tmp_path / "foreign.py"
+    module.write_text(
+        "from attrs import frozen\n@frozen\nclass Odd:\n    one: int\nOPERATIONS = {'odd': lambda: Odd(1)}\n"
+    )
+    sys.path.append(str(tmp_path))
+    helper = Helper("odd", "foreign", patience=10)
+    try:
+        await helper.call("no", timeout=20)
+    except HelperFailed:
+        pass
+    sys.path.remove(str(tmp_path))
+    with pytest.raises(HelperLost, match="cannot be read"):
+        await helper.call("odd")
+    await helper.stop()
+
+
+@pytest_twisted.ensureDeferred
 async def test_so_many_unkillable_workers_fail_calls_at_once(patient, monkeypatch):
     monkeypatch.setattr(helper_module, "UNKILLABLE", 0)
     with pytest.raises(HelperLost, match="still hang in the kernel"):

@@ -4,7 +4,6 @@ Later sources win key by key: defaults, the file, `conf.d/*.toml` beside it in n
 line. A section is built when it is first asked for, so a plugin may declare its own after the files were read.
 """
 
-import difflib
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -160,6 +159,8 @@ def _described(hint: Any) -> str:
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
+    import difflib  # only for somebody who mistyped
+
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f", did you mean {found[0]}?" if found else f" (known: {', '.join(known)})"
 

@@ -9,7 +9,6 @@ import virgate
 from virgate import hookspecs
 from virgate.config import Settings, SettingsError, load, places
 from virgate.config.daemon import DaemonSettings
-from virgate.config.sample import sample
 from virgate.daemon.lock import AlreadyRunning, InstanceLock
 from virgate.daemon.logs import Logs
 from virgate.daemon.service import Daemon
@@ -24,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         registry = _plugins(settings)
         settings.check()
         if asked.dump_config:
+            from virgate.config.sample import sample
+
             print(sample(settings))
             return 0
         registry.check_required()

@@ -16,6 +16,7 @@ import virgate
 from virgate.api.dispatch import Api
 from virgate.config import Settings, SettingsError, sections
 from virgate.config.daemon import DaemonSettings
+from virgate.daemon.lean import give_back_memory
 from virgate.daemon.logs import Logs
 from virgate.daemon.notify import notify
 from virgate.node.assemble import Places, assemble
@@ -76,6 +77,7 @@ class Daemon:
         self.log.info("serving", version=virgate.__version__, seconds=age(), on=addresses)
         notify(READY=1, STATUS=f"serving {addresses}")
         await node.start()
+        give_back_memory()
         self.log.info("ready", machines=len(node.machines), seconds=age())
 
     def _could_not_start(self, failure: Any) -> None:

@@ -1,0 +1,36 @@
+"""The built-in storage types and lease managers keep their contracts."""
+
+import pytest
+from contract.storage.leases import LeaseManagerContract
+from contract.storage.types import RecordingHost, StorageTypeContract
+
+from virgate.hookspecs.leases import LeaseSpace
+from virgate_plugins.leases.local import LocalLease
+from virgate_plugins.storage.localfs import LocalFolder
+
+
+class TestLocalFolder(StorageTypeContract):
+    @pytest.fixture
+    def type(self):
+        return LocalFolder
+
+    @pytest.fixture
+    def parameters(self, tmp_path):
+        (tmp_path / "place").mkdir()
+        return {"id": "1", "connection": str(tmp_path / "place")}
+
+    @pytest.fixture
+    def host(self, tmp_path):
+        return RecordingHost(tmp_path / "data-center")
+
+
+class TestLocalLease(LeaseManagerContract):
+    @pytest.fixture
+    def type(self):
+        return LocalLease
+
+    @pytest.fixture
+    def space(self, tmp_path):
+        for name in ("ids", "leases"):
+            (tmp_path / name).write_bytes(b"")
+        return LeaseSpace("5f1e0a52-7c1d-4f0e-9d5b-0c9d8a3e2001", tmp_path / "ids", tmp_path / "leases")

@@ -1,0 +1,77 @@
+"""What every storage type must do. Subclass in a test module of yours and give the three fixtures:
+
+class TestFolder(StorageTypeContract):
+    @pytest.fixture
+    def type(self): return LocalFolder
+    @pytest.fixture
+    def parameters(self, tmp_path): return {"id": "1", "connection": str(tmp_path)}
+    @pytest.fixture
+    def host(self, tmp_path): return RecordingHost(tmp_path / "data-center")
+"""
+
+from pathlib import Path
+
+import pytest_twisted
+
+from virgate.errors import VirgateError
+from virgate.hookspecs.storage import Kind
+
+
+class RecordingHost:
+    """A `StorageHost` that keeps its links in a folder and checks nothing but existence."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir()
+
+    def mount_point(self, remote: str) -> Path:
+        return self.root / remote.replace("_", "__").replace("/", "_")
+
+    async def check_folder(self, path: Path) -> None:
+        if not path.is_dir():
+            raise VirgateError(str(path))
+
+    async def link(self, target: Path, remote: str) -> None:
+        link = self.mount_point(remote)
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+
+    async def unlink(self, remote: str) -> None:
+        self.mount_point(remote).unlink(missing_ok=True)
+
+
+class StorageTypeContract:
+    def test_it_has_an_upper_case_name_a_number_and_a_kind(self, type):
+        assert type.name == type.name.upper() and type.name.isidentifier()
+        assert type.number in (1, 2, 3, 4, 6, 7) or type.number >= 100
+        assert isinstance(type.kind, Kind)
+
+    def test_it_names_a_lease_manager_for_every_version(self, type):
+        assert all(type.lease(version) for version in (0, 2, 3, 4, 5))
+
+    def test_keys_that_do_not_apply_are_passed_over(self, type, parameters):
+        extra = {"user": "", "password": "", "iqn": "", "mnt_options": "", "vfs_type": "", **parameters}
+        assert type.read(extra) is not None
+
+    def test_a_missing_key_is_a_key_error(self, type, parameters):
+        for key in set(parameters) - {"id"}:
+            try:
+                type.read({other: value for other, value in parameters.items() if other != key})
+            except KeyError:
+                return
+        raise AssertionError("no key is required")
+
+    @pytest_twisted.ensureDeferred
+    async def test_connecting_twice_is_as_connecting_once(self, type, parameters, host):
+        connection = type.read(parameters)
+        await connection.connect(host)
+        await connection.connect(host)
+        assert host.mount_point(parameters["connection"]).is_dir()
+
+    @pytest_twisted.ensureDeferred
+    async def test_disconnecting_ends_it_and_may_be_repeated(self, type, parameters, host):
+        connection = type.read(parameters)
+        await connection.connect(host)
+        await connection.disconnect(host)
+        await connection.disconnect(host)
+        assert not host.mount_point(parameters["connection"]).exists()

@@ -160,3 +160,23 @@ async def test_all_statistics_have_every_machine_and_fire_only_their_own_pair(
     found = await all_statistics(host.machines)
     assert [one["status"] for one in found] == ["Down", "Powering up"]
     assert host.trace.points == ["before_get_all_vm_stats", "after_get_all_vm_stats"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_guest_whose_qemu_does_not_answer_keeps_its_figures_and_grows_stale(host: Any, machine: Any) -> None:
+    counted = {"block.count": 1, "block.0.name": "vda", "block.0.rd.reqs": 7}
+    host.domains.samples = {ID: counted}
+    host.clock.advance(15)
+    host.clock.advance(15)
+    host.domains.samples = {ID: {"block.count": 1, "block.0.name": "vda"}}
+    for _ in range(4):
+        host.clock.advance(15)
+    members = statistics(machine)
+    assert (members["disks"]["vda"]["readOps"], members["monitorResponse"]) == ("7", "-1")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_hypervisor_that_counts_no_processors_is_helped_out(host: Any, machine: Any) -> None:
+    host.domains.samples = {ID: {"state.state": 1}}
+    host.clock.advance(15)
+    assert statistics(machine)["vcpuCount"] == "1"

@@ -33,6 +33,9 @@ class Figures:
         self._shape, self._cached = shape, None
 
     def take(self, sample: Sample) -> None:
+        """A sample of a guest that did not answer is as good as none; its age will show."""
+        if self._now is not None and sample.silent_after(self._now):
+            return
         self._before, self._now, self._cached = self._now, sample, None
 
     def drop(self) -> None:

@@ -19,6 +19,11 @@ class Sample:
     """Monotonic seconds."""
     values: Mapping[str, Any]
 
+    def silent_after(self, before: "Sample") -> bool:
+        """Whether QEMU did not answer this time: libvirt then tells what it knows by itself, without counters."""
+        told = "block.0.rd.reqs"
+        return told in before.values and told not in self.values and bool(self.values.get("block.count"))
+
 
 @frozen
 class Nic:
@@ -42,6 +47,7 @@ class Shape:
     disks: Mapping[str, Mapping[str, str]] = field(factory=dict)
     """Identity members (imageID, lunGUID) by target name."""
     raw_disks: frozenset[str] = frozenset()
+    vcpus: int = 0
     memory_kib: int = 0
     balloon_min_kib: int = 0
     balloon_target_kib: int = 0
@@ -54,6 +60,8 @@ def sampled(shape: Shape, before: Sample | None, now: Sample | None) -> dict[str
         return {"cpuUser": "0.00", "cpuSys": "0.00"}
     values = now.values
     members = _processor(before, now) | _balloon(shape, values)
+    if vcpus := values.get("vcpu.current", shape.vcpus):
+        members["vcpuCount"] = str(vcpus)
     members["memUsage"] = _memory_usage(shape, values)
     members["vmJobs"] = {}
     if before is not None and now.at > before.at:
@@ -67,8 +75,6 @@ def _processor(before: Sample | None, now: Sample) -> dict[str, Any]:
     values = now.values
     outside = values.get("cpu.user", 0) + values.get("cpu.system", 0)
     members = {"cpuUser": "0.00", "cpuSys": "0.00", "cpuUsage": str(outside)}
-    if "vcpu.current" in values:
-        members["vcpuCount"] = str(values["vcpu.current"])
     if before is not None and now.at > before.at and "cpu.time" in values and "cpu.time" in before.values:
         earlier = before.values
         nanoseconds = (now.at - before.at) * 1e9

@@ -72,7 +72,8 @@ class Console:
         self.path = path
 
     def text(self) -> str:
-        return self.path.read_text(errors="replace") if self.path.exists() else ""
+        text = self.path.read_bytes().decode(errors="replace") if self.path.exists() else ""
+        return text.replace("\r\n", "\n")
 
     def wait(self, pattern: str, *, after: int = 0, timeout: float = 60.0) -> re.Match[str]:
         """The first match behind the first `after` characters."""

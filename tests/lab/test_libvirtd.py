@@ -54,7 +54,7 @@ def test_the_guest_prints_another_file_and_its_payload(
 
     console.wait("VIRGATE-GUEST-UP")
     assert "VIRGATE-NO-DISK" in console.text()
-    assert "== meta-data\r\ninstance: 7" in console.text()
+    assert "== meta-data\ninstance: 7" in console.text()
 
 
 def test_guests_outlive_a_killed_libvirtd_and_are_found_again(

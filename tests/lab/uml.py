@@ -71,8 +71,10 @@ class UmlHost:
         self._line, self._unread, self._rung = outside, b"", set[int]()
         self.lab.undo(outside.close)
         with inside:
-            # In a pid namespace of its own all of the host's processes end with the first.
+            # In a pid namespace of its own all of the host's processes end with the first. That is a shell, because a
+            # kernel that panics aborts itself, and SIGABRT does not end the first process of a namespace.
             apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+            apart += ["sh", "-c", '"$@"; exit $?', "sh"]
             self._kernel: Daemon = self.lab.daemon(
                 f"{self.name}/console",
                 [*self._enter, *apart, *self._command_line(inside.fileno())],

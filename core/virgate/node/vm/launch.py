@@ -146,6 +146,7 @@ class Launch:
             source = await means.disks.prepare(disk)
             undo.push_async_callback(self._quietly, partial(means.disks.teardown, disk))
             sources[disk.target] = await self._after_prepare(disk, source) if disk.is_image else source
+        undo.push_async_callback(self._quietly, partial(means.payloads.remove, self._machine.id))
         for payload in self._request.payloads:
             sources[payload.target] = await means.payloads.make(self._machine.id, payload)
         return sources

@@ -176,3 +176,11 @@ async def test_a_destroyed_id_can_be_created_again(host: Any, params: dict[str, 
     await host.machines.destroy(ID)
     await running(host, params)
     await host.machines.destroy(ID)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_client_may_ask_for_more_patience_with_qemu(host: Any, params: dict[str, Any]) -> None:
+    await running(host, params)
+    host.domains.fail["destroy"] = [BOOM, BOOM]
+    await host.machines.destroy(ID, 3)
+    assert [call[2] for call in host.domains.calls if call[0] == "destroy"] == [True, True, True]

@@ -165,12 +165,41 @@ async def test_a_failure_is_down_with_its_text_and_leaves_nothing(host: Any, par
     await over(machine)
     exit = machine.vitals.exit
     assert (exit.code, exit.reason, exit.message) == (1, 1, text)
+    assert "after_vm_destroy" not in host.trace.points
     assert host.statuses == ["Down"]
     prepared = [target for call, target in host.disks.calls if call == "prepare"]
     torn = [target for call, target in host.disks.calls if call == "teardown"]
     assert torn == [target for target in reversed(prepared) if f"prepare {target}" not in host.disks.fail]
     assert list(host.run_dir.iterdir()) == []
     assert all(domain.state == "shutoff" for domain in host.domains.domains.values())
+
+
+@pytest_twisted.ensureDeferred
+async def test_scripts_that_cleaned_up_after_guests_are_run_for_a_failed_start_when_it_is_destroyed(
+    host: Any, params: dict[str, Any]
+) -> None:
+    params["devices"] = [disk(**IMAGE)]
+    host.domains.fail["start"] = [BOOM]
+    await host.machines.create(params)
+    torn = host.disks.calls.count(("teardown", "vda"))
+    host.trace.points.clear()
+    await host.machines.destroy(ID)
+    assert host.trace.points == ["before_vm_destroy", "after_vm_destroy"]
+    assert host.disks.calls.count(("teardown", "vda")) == torn == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_slow_scripts_after_the_start_do_not_hold_up_other_machines(host: Any, params: dict[str, Any]) -> None:
+    gate: Deferred[None] = Deferred()
+
+    async def slow(**_: Any) -> None:
+        await gate
+
+    host.trace.act["after_vm_start"] = slow
+    for number in range(2, 8):
+        await host.machines.create({**params, "vmId": f"{number}{ID[1:]}"})
+    assert host.domains.names.count("start") == 6
+    gate.callback(None)
 
 
 @pytest_twisted.ensureDeferred

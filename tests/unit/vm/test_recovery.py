@@ -163,6 +163,15 @@ async def test_the_state_libvirt_tells_becomes_ours(
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_guest_that_ended_while_no_daemon_was_there_is_released_by_destroy(host: Any, again: Any) -> None:
+    await there(host, domain(metadata=FAMILY.format("")), "shutoff", "shutdown")
+    await again.start()
+    assert host.trace.points == []
+    await again.destroy(OTHER)
+    assert host.trace.points == ["before_vm_destroy", "after_vm_destroy"]
+
+
+@pytest_twisted.ensureDeferred
 async def test_why_a_recovered_machine_is_paused_is_told(host: Any, again: Any) -> None:
     await there(host, domain(metadata=FAMILY.format("")), "paused", "ioerror")
     await again.start()

@@ -19,7 +19,7 @@ async def create(node: Node, params: Struct) -> Reply:
 @verb("VM.destroy", xmlrpc="destroy")
 async def destroy(node: Node, vm: Text, attempts: Integer = 1) -> Reply:
     """Power a machine off at once and take it from the list. Also the way to remove a machine that is Down."""
-    await node.machines.destroy(vm)
+    await node.machines.destroy(vm, attempts)
     return Reply(message="Machine destroyed")
 
 

@@ -31,8 +31,11 @@ async def finish(machine: "Machine", exit: Exit) -> None:
     await machine.release.run(once)
 
 
-async def destroy(machine: "Machine") -> None:
-    """Ends the guest at once and takes its definition away. Raises what a device hook raised, or `CannotDestroy`."""
+async def destroy(machine: "Machine", attempts: int = 1) -> None:
+    """Ends the guest at once and takes its definition away. Raises what a device hook raised, or `CannotDestroy`.
+
+    QEMU is asked politely so many times before it is killed.
+    """
     await hooked.each_device(machine, "before_device_destroy", machine.record.xml)
     await machine.means.hooks.before_vm_destroy(vm=machine.record.subject)
     if (launch := machine.launch) is not None:
@@ -41,18 +44,23 @@ async def destroy(machine: "Machine") -> None:
     if machine.vitals.alive:
         machine.record.asked_down = True
         machine.life.ending()
-        await _kill(machine)
+        await _kill(machine, attempts)
         await finish(machine, Exit.of(Reason.ADMIN))
+    elif not machine.record.released_before:
+        await machine.release.run(lambda: _release(machine))  # a failed start, or an end that no daemon saw
     await _forget(machine)
 
 
-async def _kill(machine: "Machine") -> None:
+async def _kill(machine: "Machine", attempts: int) -> None:
     domains = machine.means.domains
     try:
-        try:
-            await domains.destroy(machine.id, graceful=True)
-        except HypervisorFailed:
-            await domains.destroy(machine.id, graceful=False)
+        for _ in range(attempts):
+            try:
+                await domains.destroy(machine.id, graceful=True)
+            except HypervisorFailed:
+                continue
+            return
+        await domains.destroy(machine.id, graceful=False)
     except DomainNotFound:
         return
     except HypervisorFailed as refused:

@@ -69,12 +69,7 @@ class Launch:
     async def _run(self) -> None:
         machine = self._machine
         try:
-            with self._waiting():
-                await self._slots.acquire()
-            try:
-                await self._start()
-            finally:
-                self._slots.release()
+            await self._start()
         except (Exception, CancelledError) as failure:
             await self._failed(failure)
         machine.launch = None
@@ -84,6 +79,7 @@ class Launch:
     async def _failed(self, failure: BaseException) -> None:
         machine = self._machine
         exit = self._exit(failure)
+        machine.record.disks = ()  # torn down already; destroy has only its hooks to run
         self.log.warn("{vm} did not start: {why}", vm=machine.id, why=exit.message)
         await inscription.keep_exit(machine, exit)
         machine.life.down(exit)
@@ -97,26 +93,36 @@ class Launch:
         return Exit.of(Reason.GENERIC_ERROR, str(failure) or type(failure).__name__, restoring=restoring)
 
     async def _start(self) -> None:
-        machine, means = self._machine, self._means
+        machine = self._machine
         async with AsyncExitStack() as undo:
-            text = await self._document(undo)
-            launch_flags = flags.read(means.run_dir, machine.id)
-            self._still_wanted()
-            await means.domains.define(text)
-            machine.record.xml = text
-            machine.boot_ends_with = "suspended" if launch_flags & flags.START_PAUSED else "started"
-            await means.domains.start(machine.id, paused=bool(launch_flags & flags.START_PAUSED), flags=launch_flags)
-            undo.push_async_callback(self._quietly, lambda: means.domains.destroy(machine.id, graceful=False))
-            if launch_flags & flags.START_PAUSED:
-                machine.life.halted("NOERR")
+            with self._waiting():
+                await self._slots.acquire()
+            try:
+                await self._boot(undo)
+            finally:
+                self._slots.release()  # scripts after the start may take their time and even start machines
             await self._share()
             await self._after_start()
             undo.pop_all()
-        machine.record.guest = GuestEvent(Status.POWERING_UP, means.monotonic())
+        machine.record.guest = GuestEvent(Status.POWERING_UP, self._means.monotonic())
         if code := machine.vitals.pause_code:  # a hook may have paused or continued it meanwhile
             machine.life.launched_paused(code)
         else:
             machine.life.launched()
+
+    async def _boot(self, undo: AsyncExitStack) -> None:
+        machine, domains = self._machine, self._means.domains
+        text = await self._document(undo)
+        launch_flags = flags.read(self._means.run_dir, machine.id)
+        paused = bool(launch_flags & flags.START_PAUSED)
+        self._still_wanted()
+        await domains.define(text)
+        machine.record.xml = text
+        machine.boot_ends_with = "suspended" if paused else "started"
+        await domains.start(machine.id, paused=paused, flags=launch_flags)
+        undo.push_async_callback(self._quietly, lambda: domains.destroy(machine.id, graceful=False))
+        if paused:
+            machine.life.halted("NOERR")
 
     async def _document(self, undo: AsyncExitStack) -> str:
         """Everything before libvirt is asked; the answer is the document as the last hook left it."""
@@ -152,8 +158,9 @@ class Launch:
         return sources
 
     async def _after_prepare(self, disk: DiskRequest, source: DiskSource) -> DiskSource:
-        drive = readback.drive(self._machine.record.conf, disk, source)
-        data = JsonDocument(drive)
+        conf = self._machine.record.conf
+        readback.note_chain(conf, disk, source)
+        data = JsonDocument(readback.drive(conf, disk, source))
         with self._waiting():
             await self._means.hooks.after_disk_prepare(vm=self._machine.record.subject, data=data)
         return readback.changed(source, {name: data.value[name] for name in HONOURED if name in data.value})

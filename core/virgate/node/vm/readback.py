@@ -17,19 +17,29 @@ if TYPE_CHECKING:
 
 def drive(conf: Mapping[str, Any], disk: DiskRequest, source: DiskSource) -> dict[str, Any]:
     """The drive as `after_disk_prepare` gets it: what the client gave, with the path that storage prepared."""
-    given = next(
-        (one for one in conf.get("devices", ()) if one.get("type") == "disk" and one.get("name") == disk.target),
-        {
-            "type": "disk",
-            "device": disk.device,
-            "name": disk.target,
-            "poolID": disk.pool_id,
-            "domainID": disk.domain_id,
-            "imageID": disk.image_id,
-            "volumeID": disk.volume_id,
-        },
-    )
+    known = next((one for one in _disks(conf) if one.get("name") == disk.target), {})
+    given = {"type": "disk", "device": disk.device, "name": disk.target, **known, **identity(disk)}
     return {**given, "path": source.path, "format": _client_format(source.format), "diskType": source.kind}
+
+
+def identity(disk: DiskRequest) -> dict[str, str]:
+    """The ids that storage knows the disk by."""
+    named = {
+        "poolID": disk.pool_id,
+        "domainID": disk.domain_id,
+        "imageID": disk.image_id,
+        "volumeID": disk.volume_id,
+        "GUID": disk.guid,
+    }
+    return {name: value for name, value in named.items() if value}
+
+
+def note_chain(conf: Mapping[str, Any], disk: DiskRequest, source: DiskSource) -> None:
+    """Lets `list full` tell the volumes behind a disk."""
+    for device in _disks(conf):
+        if device.get("name") == disk.target and source.chain:
+            device["volumeChain"] = [dict(volume) for volume in source.chain]
+            device["volumeInfo"] = dict(source.info)
 
 
 def changed(source: DiskSource, values: Mapping[str, Any]) -> DiskSource:
@@ -51,6 +61,9 @@ def refresh(machine: "Machine") -> None:
     record, conf = machine.record, machine.record.conf
     root = tree.parse(record.xml)
     conf["devices"] = running.devices(root, conf.get("devices", ()))
+    ids = {disk.target: identity(disk) for disk in record.disks}
+    for device in _disks(conf):
+        device.update(ids.get(str(device.get("name")), {}))
     conf["memSize"] = running.memory(root).bytes >> 20
     displays = running.displays(root)
     conf.update(_first_display(displays))
@@ -78,7 +91,7 @@ def shape(root: tree.Element, conf: Mapping[str, Any], displays: list[dict[str, 
     return Shape(
         members=_members(root, conf, displays),
         nics=tuple(_nics(root)),
-        disks={str(device.get("name")): _identity(device) for device in _disks(conf)},
+        disks={str(device.get("name")): _shown_identity(device) for device in _disks(conf)},
         raw_disks=frozenset(_raw_disks(root)),
         vcpus=int(running.basics(root)["smp"]),
         memory_kib=memory,
@@ -116,8 +129,8 @@ def _members(root: tree.Element, conf: Mapping[str, Any], displays: list[dict[st
     return members
 
 
-def _disks(conf: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [device for device in conf["devices"] if device.get("type") == "disk"]
+def _disks(conf: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [device for device in conf.get("devices", ()) if device.get("type") == "disk"]
 
 
 def _raw_disks(root: tree.Element) -> Iterator[str]:
@@ -126,7 +139,7 @@ def _raw_disks(root: tree.Element) -> Iterator[str]:
             yield tree.attribute(found, "target", "dev")
 
 
-def _identity(device: Mapping[str, Any]) -> dict[str, str]:
+def _shown_identity(device: Mapping[str, Any]) -> dict[str, str]:
     if device.get("imageID"):
         return {"imageID": str(device["imageID"])}
     return {"lunGUID": str(device["GUID"])} if device.get("GUID") else {}

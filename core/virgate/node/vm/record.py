@@ -35,6 +35,8 @@ class Record:
     """Seconds of the guest's clock against UTC as the client gave them."""
     clock_drift: int = 0
     """What the guest itself changed since."""
+    released_before: bool = False
+    """An earlier daemon saw the guest end and released what it used."""
     client: str = ""
     pid: int = 0
     xml: str = ""

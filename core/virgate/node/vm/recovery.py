@@ -144,6 +144,7 @@ class Recovery:
         """Brings the life to where the hypervisor says it is."""
         life = machine.life
         if exit is not None and found.state in GONE_STATES:
+            machine.record.released_before = True
             life.down(exit)
         elif found.state == "shutoff":
             life.down(found_off(found.reason))

@@ -92,7 +92,7 @@ class Machines:
         machine.launch.begin()
         return machine
 
-    async def destroy(self, vm: str) -> None:
+    async def destroy(self, vm: str, attempts: int = 1) -> None:
         """Ends the guest, releases everything and takes the machine from the list, one at a time per machine."""
         machine = self.find(vm)
         lock = self._destroying.setdefault(vm, DeferredLock())
@@ -100,7 +100,7 @@ class Machines:
         try:
             if self._machines.get(vm) is not machine:
                 raise NoSuchMachine(vm)
-            await ending.destroy(machine)
+            await ending.destroy(machine, attempts)
             del self._machines[vm]
             self._destroying.pop(vm, None)
         finally:

@@ -56,6 +56,7 @@ class Reopening:
             if not disk.is_image:
                 continue
             source = await means.disks.prepare(disk)
+            readback.note_chain(record.conf, disk, source)
             data = JsonDocument(readback.drive(record.conf, disk, source))
             await means.hooks.after_disk_prepare(vm=record.subject, data=data)
 

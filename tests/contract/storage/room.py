@@ -4,6 +4,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from virgate.api.dispatch import Api
 from virgate.api.verb import Caller
 from virgate.events import EventBus
@@ -31,13 +33,15 @@ def uuid(kind: int, number: int = 1) -> str:
 class Room:
     """One node's storage. `call` answers the reply struct, `ask` its members and fails on another code than 0."""
 
-    def __init__(self, base: Path, *, clock: Any = None, qemu: QemuImg | None = None, plugins: Any = ()) -> None:
+    def __init__(
+        self, base: Path, *, clock: Any = None, qemu: QemuImg | None = None, plugins: Any = (), helpers: Any = None
+    ) -> None:
         self.base = base
         self.events = EventBus()
         self.hooks = Hooks(storage, leases)
         for plugin in (localfs, local, *plugins):
             self.hooks.register(plugin, getattr(plugin, "__name__", str(plugin)))
-        self.helpers = Helpers(OPERATIONS)
+        self.helpers = helpers or Helpers(OPERATIONS)
         recoveries = Recoveries()
         self.tasks = Tasks(recoveries, self.events)
         reactor: Any = clock
@@ -75,7 +79,8 @@ class Room:
         for domain in self.storage.domains.known().values():
             await domain.lease.release()
         await self.storage.monitors.close(leave=False)
-        await self.tasks.abandon(None)
+        ending = Deferred.fromCoroutine(self.tasks.abandon(None))  # jobs that hang never end: nobody waits for them
+        ending.addErrback(lambda failure: None)
         await self.helpers.close()
 
     async def call(self, verb: str, *arguments: Any) -> dict[str, Any]:

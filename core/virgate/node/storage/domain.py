@@ -114,6 +114,10 @@ class ImageStore(ABC):
         """Takes the image out of sight in one step, then removes it."""
 
     @abstractmethod
+    async def collect_garbage(self) -> None:
+        """Finishes deletions that were interrupted; only the SPM may."""
+
+    @abstractmethod
     async def open(self, image: str) -> Path:
         """Makes the image's volumes usable on this host; answers the folder they appear in."""
 

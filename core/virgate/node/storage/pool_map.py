@@ -46,6 +46,9 @@ class Backend(ABC):
     async def master(self) -> Domain:
         return await self._domains.find(self.map.master)
 
+    async def find(self, domain: str) -> Domain:
+        return await self._domains.find(domain)
+
     @abstractmethod
     async def read(self) -> PoolMap:
         """The map as it is now."""

@@ -204,7 +204,7 @@ class Pools:
         if not found.backend.in_memory:
             async with self.locks.hold(storage(pool, exclusive=True)):
                 await (await found.master()).change({"POOL_SPM_ID": NONE, "POOL_SPM_LVER": NONE})
-                found.spm.role = Role.FREE
+                await found.spm.lose()
 
     async def describe(self, pool: str, description: str) -> None:
         """Nothing happens in memory: there a pool has no name."""

@@ -11,6 +11,7 @@ from virgate.errors import VirgateError
 from virgate.node.storage.domain import Domain
 from virgate.node.storage.errors import CannotStopSpm, InProgress, IsSpm, NotSpm, UnsupportedVersion, VersionTooAdvanced
 from virgate.node.storage.pool_map import Backend
+from virgate.node.storage.record import REGULAR
 from virgate.node.storage.repository import MASTER, Repository
 from virgate.node.storage.upgrade import upgrade
 from virgate.node.storage.values import VERSIONS, Class
@@ -75,6 +76,7 @@ class Spm:
             await self._give(master)
             raise
         self.role = Role.SPM
+        await self._tidy()
         self.tasks.recover()
 
     async def stop(self) -> None:
@@ -91,6 +93,13 @@ class Spm:
             await self.tasks.abandon(SPM)
             await self._give(await self.backend.master())
 
+    async def lose(self) -> None:
+        """Somebody declared the role free: nothing is written any more, and nothing here keeps others from it."""
+        if self.role is Role.SPM:
+            self.role, self.store = Role.FREE, None
+            await self.tasks.abandon(SPM)
+            await (await self.backend.master()).lease.release()
+
     def journal(self, master: Domain) -> TaskStore:
         """The place of tasks, named as every host of the pool names it."""
         folder = self.repository.pool(self.pool) / MASTER / "master" / "tasks"
@@ -105,6 +114,17 @@ class Spm:
         await master.mount_master()
         self.store = self.journal(master)
         await self.tasks.load(self.store)
+
+    async def _tidy(self) -> None:
+        """Finishes deletions that the last SPM could not, and takes the role of master from domains that lost it."""
+        for domain in self.backend.map.active:
+            try:
+                found = await self.backend.find(domain)
+                await found.images.collect_garbage()
+                if found.record.is_master and domain != self.backend.map.master:
+                    await found.change({"ROLE": REGULAR})
+            except (VirgateError, OSError) as problem:
+                self.log.warn("domain {domain}: {problem}", domain=domain, problem=problem)
 
     async def _give(self, master: Domain) -> None:
         """In this order: nobody may change the pool, the owner is told, the lease goes last."""

@@ -111,6 +111,7 @@ async def test_launch_paused_starts_paused_and_a_script_can_change_that(host: An
     await over(machine)
     assert host.domains.calls[1] == ("start", ID, True, 1)
     assert (machine.vitals.status, machine.vitals.pause_code) == (Status.PAUSED, "NOERR")
+    assert "launchPaused" not in machine.record.conf
     await host.machines.destroy(ID)
 
     async def unpause(**_: Any) -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from virgate.domxml.values import flag
 from virgate.hookspecs.documents import XmlDocument
+from virgate.libvirt.errors import DomainNotFound, HypervisorFailed
 from virgate.node.vm import reporting
 from virgate.node.vm.errors import CannotReset, NoSuchMachine, WrongState
 from virgate.node.vm.figures import Figures, statistics
@@ -77,8 +78,6 @@ class Machine:
 
     async def reset(self) -> None:
         """Presses the guest's reset button."""
-        from virgate.libvirt.errors import DomainNotFound, HypervisorFailed
-
         if not self.vitals.alive:
             raise NoSuchMachine(self.id)
         try:

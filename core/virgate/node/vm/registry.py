@@ -84,6 +84,7 @@ class Machines:
         """Lists a machine and begins to start it; raises before anything is done if the parameters are wrong."""
         request = read_request(params, self.means.facts(), self._machines)
         record = Record(request.id, request.name, request.conf, dict(request.custom), disks=request.disks)
+        record.conf.pop("launchPaused", None)  # said once, done once
         record.time_offset = int(request.conf.get("timeOffset", 0) or 0)
         record.started = self.means.wall()
         machine = self._machines[request.id] = Machine(record, self.means, request)

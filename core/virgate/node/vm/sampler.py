@@ -24,7 +24,7 @@ class Sampler:
         self._means = means
         self._machines = machines
         self._failing = False
-        self._loop = LoopingCall(lambda: Deferred.fromCoroutine(self.sample()))
+        self._loop = LoopingCall(self._tick)
         self._loop.clock = means.reactor
 
     def start(self) -> None:
@@ -33,6 +33,10 @@ class Sampler:
     def stop(self) -> None:
         if self._loop.running:
             self._loop.stop()
+
+    def _tick(self) -> Deferred[None]:
+        """A defect in one sample does not end the sampling."""
+        return Deferred.fromCoroutine(self.sample()).addErrback(lambda failure: self.log.failure("no sample", failure))
 
     async def sample(self) -> None:
         """Samples now. Failures are logged once per run of failures; the age of the samples tells clients."""

@@ -64,8 +64,10 @@ def house(shared):
     """The module's house, without scripts when the test is over, and proven to go on."""
     yield shared
     shared.no_scripts()
-    for vm in [one["vmId"] for one in shared.ask("list")["vmList"]]:
-        shared.ask("destroy", vm)
+    for machine in shared.ask("list")["vmList"]:
+        if machine["status"] in ("Up", "Paused"):
+            shared.unplug(machine["vmId"])
+        shared.ask("destroy", machine["vmId"])
     shared.goes_on()
     assert not set(shared.made) & set(shared.defined())
     assert shared.prepared() == []

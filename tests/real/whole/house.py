@@ -1,12 +1,10 @@
 """A whole daemon on real libvirt: the process, its storage, its hook scripts, its machines, and what may be left."""
 
 import contextlib
-import json
+import os
 import shutil
 import signal
 import uuid
-import xmlrpc.client
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ from lab.virgated import Running
 
 BLANK = "00000000-0000-0000-0000-000000000000"
 GUEST = Path(__file__).parents[3] / "build/guest"
-STOPPED = ("Down",)
 SHELL = "#!/bin/sh\n"
 PYTHON = "#!/usr/bin/env python3\n"
 
@@ -213,6 +210,12 @@ class House(Running):
         """The pid of the machine's QEMU."""
         return int(self.full(vm)["pid"])
 
+    def unplug(self, vm: str) -> None:
+        """Kills the machine's QEMU, which is quicker than `destroy`, and waits until it is Down."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.qemu(vm), signal.SIGKILL)
+        self.until(lambda: self.stats(vm)["status"] == "Down", f"{vm} is Down")
+
     def left_behind(self, vm: str) -> list[str]:
         """Whatever is still here of a machine that is gone: launch flags, payloads, prepared images."""
         run = self.home / "run"
@@ -225,10 +228,3 @@ class House(Running):
     def told(self, *words: str) -> bool:
         """Whether one line of the log has all the words."""
         return any(all(word in line for word in words) for line in self.log.read_text().splitlines())
-
-
-def dump(value: Mapping[str, Any]) -> str:
-    return json.dumps(value)
-
-
-Fault = xmlrpc.client.Fault

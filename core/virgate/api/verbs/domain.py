@@ -1,7 +1,7 @@
 """Verbs about storage domains (spec xmlrpc-storage 3.2). The pool's part of them is in `pool`."""
 
 from virgate.api.verb import Family, Reply, verb
-from virgate.api.wire import Anything, Flag, Integer, Text
+from virgate.api.wire import Anything, Flag, Integer, Text, text
 from virgate.node import Node
 from virgate.node.storage.values import is_blank
 
@@ -60,7 +60,8 @@ async def visible(
 ) -> Reply:
     """The domains this host sees, or those of a pool; what is empty or 0 does not narrow the list."""
     pool = None if is_blank(pool) else pool
-    return Reply({"domlist": await node.storage.visible_domains(pool, domain_class, type, remote)})
+    place = text(remote) if remote else None
+    return Reply({"domlist": await node.storage.visible_domains(pool, domain_class, type, place)})
 
 
 @verb("StorageDomain.getImages", xmlrpc="getImagesList", family=STORAGE)

@@ -1,7 +1,7 @@
 """Verbs about pools, their domains and the SPM (spec xmlrpc-storage 3.2, 3.3)."""
 
 from virgate.api.verb import Family, Reply, verb
-from virgate.api.wire import Anything, Array, Integer, Struct, Text
+from virgate.api.wire import Anything, Array, Integer, Struct, Text, integer, struct
 from virgate.node import Node
 from virgate.node.storage.pool_making import lease_parameters
 from virgate.node.storage.values import is_blank
@@ -48,7 +48,7 @@ async def reconstruct(
 ) -> None:
     """Make another domain the master of a pool whose master is lost."""
     lease = lease_parameters(lock_renewal_interval, lease_time, io_timeout, lease_retries)
-    given = None if host in (None, "") else int(host)
+    given = None if host in (None, "") else integer(host)
     await node.storage.reconstruct_pool(pool, name, master, domains, master_version, lease, given)
 
 
@@ -64,7 +64,8 @@ async def connect(
     options: Anything = None,
 ) -> None:
     """Connect this host to a pool. With a map of domains the map counts, else what the master says."""
-    await node.storage.pools.connect(pool, host, master, master_version, domains or None)
+    known = struct(domains) if domains else None
+    await node.storage.pools.connect(pool, host, master, master_version, known)
 
 
 @verb("StoragePool.disconnect", xmlrpc="disconnectStoragePool", family=STORAGE, default_code=303)
@@ -127,7 +128,7 @@ async def spm_start(
     options: Anything = None,
 ) -> Reply:
     """Contend for the role of storage pool manager."""
-    wanted = None if version in (None, "") else int(version)
+    wanted = None if version in (None, "") else integer(version)
     task = await node.storage.pools.start_spm(pool, wanted, (previous_version, previous_host))
     return Reply({"uuid": task})
 

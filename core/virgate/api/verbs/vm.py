@@ -26,7 +26,7 @@ async def destroy(node: Node, vm: Text, attempts: Integer = 1) -> Reply:
 @verb("Host.getVMList", xmlrpc="list")
 async def list_(node: Node, full: Truthy = False, vms: Array = []) -> Reply:  # noqa: B006 (never changed)
     """List machines: id and status, or with `full` everything known. `vms` limits it to those ids."""
-    wanted = [node.machines.get(vm) for vm in vms] if vms else list(node.machines)
+    wanted = [node.machines.get(vm) for vm in vms if isinstance(vm, str)] if vms else list(node.machines)
     form = describe.full if full else describe.short
     return Reply({"vmList": [form(machine) for machine in wanted if machine is not None]})
 

@@ -24,7 +24,6 @@ from virgate.node.storage.errors.domains import (
     NotInPool,
     NotMember,
     NotMounted,
-    ProgramFailed,
     StorageUnusable,
     UnsupportedVersion,
     UpgradeInProgress,
@@ -41,6 +40,7 @@ from virgate.node.storage.errors.images import (
     IllegalChain,
     NoImageFolder,
     NoSuchImage,
+    ProgramFailed,
     TemplateInUse,
 )
 from virgate.node.storage.errors.leases import (

@@ -200,15 +200,6 @@ class IsMemberOfPool(StorageError):
 
 
 @error
-class ProgramFailed(StorageError):
-    """qemu-img or another program said no; callers turn it into the code of what they did."""
-
-    text: ClassVar[str] = "{self.program} failed: {self.reason}"
-    program: str
-    reason: str
-
-
-@error
 class CannotConnect(StorageError):
     code: ClassVar[int] = 451
     text: ClassVar[str] = "Cannot connect storage: {self.reason}"

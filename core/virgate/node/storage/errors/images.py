@@ -67,3 +67,12 @@ class NoSuchImage(StorageError):
     text: ClassVar[str] = "Image {self.image} does not exist in domain {self.domain}"
     image: str
     domain: str
+
+
+@error
+class ProgramFailed(StorageError):
+    """qemu-img or another program said no; callers turn it into the code of what they did."""
+
+    text: ClassVar[str] = "{self.program} failed: {self.reason}"
+    program: str
+    reason: str

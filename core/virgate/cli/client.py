@@ -1,6 +1,7 @@
 """Speaks XML-RPC to a daemon and turns what it says into values or into an error that says what to do next."""
 
 import http.client
+import socket
 import ssl
 import xmlrpc.client
 from pathlib import Path
@@ -8,105 +9,133 @@ from typing import Any
 
 import click
 
-from virgate.config import SettingsError, load, places
+from virgate.cli import address
+from virgate.cli.address import Address
+from virgate.cli.problems import Problem, Refused
+from virgate.config import places
 
-PORT = 54321
-HINTS = {
-    1: "`virgate vm list` shows the machines this daemon knows.",
-    44: "This daemon does not do that yet; `virgate verbs` lists what it does.",
-    99: "The daemon is starting; ask again in a moment.",
-    309: "Connect the pool first: `virgate storage pool connect`.",
-    358: "`virgate storage domain list` shows what is visible; is its server connected?",
-    401: "`virgate task list` shows the tasks that are known.",
-    654: "Only the storage pool manager may do this: `virgate storage spm start`.",
-}
-
-
-class Refused(click.ClickException):
-    """The daemon answered with a code other than 0."""
-
-    def __init__(self, verb: str, code: int, message: str) -> None:
-        hint = f"\n{HINTS[code]}" if code in HINTS else ""
-        super().__init__(f"{verb}: {message} (code {code}){hint}")
-        self.code = code
+PATIENCE = 10.0
 
 
 class Client:
-    """One daemon. `call` gives the reply without its status."""
+    """One daemon. `call` gives the reply without its status. `hurry`: seconds after which any call is given up."""
 
-    def __init__(self, server: str | None, tls: bool | None, pki: Path | None, as_json: bool) -> None:
+    def __init__(
+        self,
+        server: str | None = None,
+        tls: bool | None = None,
+        pki: Path | None = None,
+        as_json: bool = False,
+        *,
+        hurry: float | None = None,
+    ) -> None:
         self.as_json = as_json
-        self._server, self._tls, self._pki = server, tls, pki
-        self._proxy: xmlrpc.client.ServerProxy | None = None
+        self._server, self._tls, self._pki, self._hurry = server, tls, pki, hurry
+        self._connected: tuple[Address, xmlrpc.client.ServerProxy] | None = None
 
     def call(self, verb: str, *arguments: Any) -> dict[str, Any]:
-        host, port, encrypted = self._address()
-        self._proxy = self._proxy or self._connect(host, port, encrypted)
+        where, proxy = self._connected = self._connected or self._connect()
         try:
-            answer: Any = getattr(self._proxy, verb)(*arguments)
-        except ConnectionRefusedError:
-            raise click.ClickException(
-                f"Nobody answers at {host}:{port}. Is virgated running? `systemctl status virgated`"
-            ) from None
+            answer: Any = getattr(proxy, verb)(*arguments)
         except ssl.SSLError as error:
-            raise click.ClickException(
-                f"No encrypted connection to {host}:{port}: {error.reason or error}. "
-                "`virgate pki show` tells which keys are used."
-            ) from None
+            raise _not_encrypted(where, error) from None
+        except xmlrpc.client.Fault as fault:
+            raise Problem(f"{verb}: {fault.faultString}", "`virgate verbs` lists what there is.", verb=verb) from None
         except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
-            raise click.ClickException(f"{host}:{port}: {error}") from None
+            raise _unreachable(where, error) from None
         status = answer.pop("status")
         if status["code"]:
             raise Refused(verb, status["code"], status["message"])
         return answer  # type: ignore[no-any-return]
 
-    def _connect(self, host: str, port: int, encrypted: bool) -> xmlrpc.client.ServerProxy:
-        bracketed = f"[{host}]" if ":" in host else host
-        if not encrypted:
-            return xmlrpc.client.ServerProxy(f"http://{bracketed}:{port}/RPC2", allow_none=True)
+    def _connect(self) -> tuple[Address, xmlrpc.client.ServerProxy]:
+        where = address.read(self._server) if self._server else address.local()
+        if self._tls is not None:
+            where = Address(where.host, where.port, self._tls)
+        transport = _Encrypted(self._context(), self._hurry) if where.tls else _Plain(self._hurry)
+        url = f"{'https' if where.tls else 'http'}://{where}/RPC2"
+        return where, xmlrpc.client.ServerProxy(url, transport=transport, allow_none=True)
+
+    def _context(self) -> ssl.SSLContext:
         folder = self._pki or places.state() / "pki"
         try:
             context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
             context.load_cert_chain(folder / "client.pem", folder / "client.key")
         except OSError as error:
-            raise click.ClickException(
-                f"{error.filename or folder}: {error.strerror}. "
-                "`virgate pki init` makes keys, --pki names their folder."
+            raise Problem(
+                f"No keys for an encrypted connection in {folder}: {error.strerror or error}",
+                "`virgate pki init` makes keys on the host, `virgate pki issue-client` for other machines; "
+                "--pki names their folder.",
             ) from None
         context.check_hostname = False  # hosts are known by their certificate authority, as old clients know them
-        return xmlrpc.client.ServerProxy(f"https://{bracketed}:{port}/RPC2", allow_none=True, context=context)
-
-    def _address(self) -> tuple[str, int, bool]:
-        if self._server is None:
-            host, port, configured = _local()
-        else:
-            host, port, configured = *_split(self._server), None
-        encrypted = self._tls if self._tls is not None else configured
-        loopback = host in ("localhost", "::1") or host.startswith("127.")
-        return host, port, not loopback if encrypted is None else encrypted
+        return context
 
 
-def _split(server: str) -> tuple[str, int]:
-    if server.startswith("["):
-        host, _, port = server[1:].partition("]")
-        port = port.removeprefix(":")
-    elif server.count(":") > 1:
-        host, port = server, ""
-    else:
-        host, _, port = server.partition(":")
-    if port and not port.isdecimal():
-        raise click.BadParameter(f"{server}: the port is no number", param_hint="--server")
-    return host or "localhost", int(port or PORT)
+def for_completion(ctx: click.Context) -> Client:
+    """The daemon of the half-typed command line. It must be quick: the shell waits."""
+    asked = ctx.find_root().params
+    return Client(asked.get("server"), asked.get("tls"), asked.get("pki"), hurry=2.0)
 
 
-def _local() -> tuple[str, int, bool | None]:
-    """Address, port and encryption of the daemon that the local settings describe."""
-    file = places.configuration() / "virgate.toml"
-    try:
-        found = load(file if file.exists() else None).raw("xmlrpc")
-    except SettingsError:
-        found = {}
-    address = str(found.get("address", "127.0.0.1"))
-    tls = found.get("tls")
-    host = "127.0.0.1" if address in ("0.0.0.0", "::", "") else address  # noqa: S104 (compared, not bound)
-    return host, int(found.get("port", PORT)), tls if isinstance(tls, bool) else None
+def _not_encrypted(where: Address, error: ssl.SSLError) -> Problem:
+    hint = "`virgate pki show` tells which keys are used, --pki names others."
+    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
+        hint = "The daemon does not encrypt there, it seems; --no-tls does without."
+    return Problem(f"No encrypted connection to {where}: {error.reason or error}", hint)
+
+
+def _unreachable(where: Address, error: Exception) -> Problem:
+    if isinstance(error, ConnectionRefusedError):
+        return Problem(f"Nobody answers at {where}.", "Is virgated running? `systemctl status virgated` tells.")
+    if isinstance(error, socket.gaierror):
+        return Problem(f"There is no host {where.host}: {error.strerror}", "--server takes HOST or HOST:PORT.")
+    if isinstance(error, TimeoutError):
+        return Problem(
+            f"{where} does not answer in time.", "Is it the right address, and does its firewall let you in?"
+        )
+    if isinstance(error, xmlrpc.client.ProtocolError):
+        return Problem(f"{where}: HTTP {error.errcode} {error.errmsg}", "Is it a virgated that answers there?")
+    other = "not encrypt there? --no-tls does without." if where.tls else "ask for encryption there? --tls tries."
+    hint = f"Does the daemon {other}"
+    return Problem(f"{where}: {error}", hint)
+
+
+class _PlainConnection(http.client.HTTPConnection):
+    """Gives up when nobody takes the call within seconds; once connected, a long verb may take its time."""
+
+    hurry: float | None = None
+
+    def connect(self) -> None:
+        self.timeout = self.hurry or PATIENCE
+        super().connect()
+        self.sock.settimeout(self.hurry)
+
+
+class _EncryptedConnection(_PlainConnection, http.client.HTTPSConnection):
+    pass
+
+
+class _Plain(xmlrpc.client.Transport):
+    def __init__(self, hurry: float | None) -> None:
+        super().__init__()
+        self._hurry = hurry
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        if not (self._connection and self._connection[0] == host):
+            made = _PlainConnection(host)
+            made.hurry = self._hurry
+            self._connection = host, made
+        return self._connection[1]  # type: ignore[return-value]
+
+
+class _Encrypted(xmlrpc.client.SafeTransport):
+    def __init__(self, context: ssl.SSLContext, hurry: float | None) -> None:
+        super().__init__(context=context)
+        self._trust, self._hurry = context, hurry
+
+    def make_connection(self, host: Any) -> http.client.HTTPSConnection:
+        if not (self._connection and self._connection[0] == host):
+            made = _EncryptedConnection(host, context=self._trust)
+            made.hurry = self._hurry
+            self._connection = host, made
+        return self._connection[1]  # type: ignore[return-value]

@@ -20,6 +20,18 @@ _folder = click.option(
     envvar="VIRGATE_PKI",
     help="Where certificates and keys lie; by default pki in the state folder.",
 )
+
+
+def _say(message: str, **found: object) -> None:
+    """The sentence for people, the values for programs."""
+    click.echo(json.dumps(found) if _asked_for_json() else message)
+
+
+def _asked_for_json() -> bool:
+    client = click.get_current_context().find_root().obj
+    return bool(getattr(client, "as_json", False))
+
+
 _force = click.option("--force", is_flag=True, help="Replace what exists; certificates signed before become useless.")
 
 
@@ -42,9 +54,9 @@ def init(folder: Path, force: bool, names: tuple[str, ...]) -> None:
         pairs = authority.initialise(folder, names, force=force)
     except VirgateError as problem:
         raise click.ClickException(str(problem)) from None
-    for pair in pairs:
-        click.echo(f"{pair.certificate}\n{pair.key}")
-    click.echo("The daemon uses them with `[xmlrpc] tls = true`, or on any address but loopback.")
+    files = [str(path) for pair in pairs for path in (pair.certificate, pair.key)]
+    use = "The daemon uses them with `[xmlrpc] tls = true`, or on any address but loopback."
+    _say("\n".join([*files, use]), files=files)
 
 
 @pki.command("issue-client")
@@ -59,7 +71,8 @@ def issue_client(folder: Path, force: bool, name: str) -> None:
         pair = authority.issue_client(folder, name, force=force)
     except VirgateError as problem:
         raise click.ClickException(str(problem)) from None
-    click.echo(f"{pair.certificate.parent}: on {name}'s machine, give it as --pki or in VIRGATE_PKI.")
+    made = pair.certificate.parent
+    _say(f"{made}: on {name}'s machine, give it as --pki or in VIRGATE_PKI.", folder=str(made))
 
 
 @pki.command()
@@ -70,7 +83,7 @@ def show(folder: Path, as_json: bool) -> None:
     from virgate import pki as authority
 
     found = authority.describe(folder)
-    if as_json:
+    if as_json or _asked_for_json():
         rows = [
             {
                 "path": str(each.path),

@@ -1,17 +1,31 @@
 """`virgate task`: long jobs, and waiting for one."""
 
-import time
+from typing import Any
 
 import click
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from click.shell_completion import CompletionItem
 
 from virgate.cli import show
-from virgate.cli.client import Client
+from virgate.cli.client import Client, for_completion
+from virgate.cli.progress import wait_for_task
+
+
+class Task(click.ParamType):  # type: ignore[type-arg]
+    """A task's id; completes."""
+
+    name = "task"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        try:
+            found = for_completion(ctx).call("getAllTasks")["tasks"]
+        except click.ClickException:
+            return []
+        return [CompletionItem(id, help=one["verb"]) for id, one in found.items() if id.startswith(incomplete)]
 
 
 @click.group()
 def task() -> None:
-    """Long jobs."""
+    """Long jobs of storage."""
 
 
 @task.command("list")
@@ -19,22 +33,31 @@ def task() -> None:
 def list_(client: Client) -> None:
     """Every task the daemon knows."""
     found = [{"id": id, **one} for id, one in client.call("getAllTasks")["tasks"].items()]
-    columns = {"id": "task", "verb": "verb", "state": "state", "message": "message"}
+    columns = {"id": "task", "verb": "verb", "state": "state", "code": "code", "message": "message"}
     show.rows(client, found, columns, "No tasks.")
 
 
+@task.command("show")
+@click.argument("id", type=Task())
+@click.pass_obj
+def show_(client: Client, id: str) -> None:
+    """How far a task is."""
+    found: dict[str, Any] = client.call("getTaskStatus", id)["taskStatus"]
+    show.fields(client, {"verb": client.call("getTaskInfo", id)["TaskInfo"]["verb"], **found})
+
+
 @task.command()
-@click.argument("id")
+@click.argument("id", type=Task())
 @click.option("--clear/--keep", default=True, help="Forget the task when it has ended; default: forget.")
 @click.pass_obj
 def wait(client: Client, id: str, clear: bool) -> None:
-    """Wait until a task has ended, with a progress bar."""
-    wait_for(client, id, clear)
+    """Wait until a task has ended, with a progress bar. Ctrl-C ends the waiting, not the task."""
+    wait_for_task(client, id, clear)
     show.said(client, f"Task {id} has ended well.", id=id, result="success")
 
 
 @task.command()
-@click.argument("id")
+@click.argument("id", type=Task())
 @click.pass_obj
 def stop(client: Client, id: str) -> None:
     """End a task; what it made is taken back."""
@@ -43,29 +66,9 @@ def stop(client: Client, id: str) -> None:
 
 
 @task.command()
-@click.argument("id")
+@click.argument("id", type=Task())
 @click.pass_obj
 def clear(client: Client, id: str) -> None:
     """Forget a task that has ended."""
     client.call("clearTask", id)
     show.said(client, f"Task {id} is forgotten.", id=id)
-
-
-def wait_for(client: Client, id: str, clear: bool = True) -> None:
-    """Shows a bar until the task ends; raises with its message if it failed."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    verb = client.call("getTaskInfo", id)["TaskInfo"]["verb"]
-    with Progress(*columns, transient=True, disable=client.as_json) as bar:
-        line = bar.add_task(verb, total=100)
-        while (status := client.call("getTaskStatus", id)["taskStatus"])["taskState"] != "finished":
-            bar.update(line, completed=float(status.get("progress", 0)), description=status["message"] or verb)
-            time.sleep(0.1)
-    if clear:
-        client.call("clearTask", id)
-    if status["taskResult"] != "success":
-        raise click.ClickException(f"{verb}: {status['message']} (code {status['code']}, {status['taskResult']})")

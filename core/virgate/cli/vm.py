@@ -1,18 +1,19 @@
 """`virgate vm`: virtual machines."""
 
-import json
 import uuid
 from pathlib import Path
 from typing import Any
 
 import click
 
-from virgate.cli import show
+from virgate.cli import description, show
 from virgate.cli.client import Client
-from virgate.cli.machines import Machine, find
+from virgate.cli.machines import Machine, find, machines, wait_until_down, wait_until_started
+from virgate.cli.problems import Problem
+from virgate.cli.storage import finding
 from virgate.cli.terminal import attach
 
-FORMATS = {"raw": "raw", "cow": "cow", "qcow2": "cow"}
+_wait = click.option("--wait/--no-wait", default=True, help="Wait until it runs or failed to; default: wait.")
 
 
 @click.group()
@@ -23,10 +24,15 @@ def vm() -> None:
 @vm.command("list")
 @click.pass_obj
 def list_(client: Client) -> None:
-    """Every machine, the external ones too."""
-    found = client.call("list", True)["vmList"]
+    """Every machine, the external ones too: those that libvirt has and Virgate did not make."""
+    found = machines(client)
+    if not client.as_json:
+        for one in found:
+            one["why"] = one.get("exitMessage") or one.get("pauseCode") or ("external" if one.get("external") else "")
     columns = {"vmId": "id", "vmName": "name", "status": "status", "memSize": "MiB", "smp": "CPUs"}
-    show.rows(client, found, columns, "No machines. `virgate vm create NAME` makes one.")
+    if any(one.get("why") for one in found):
+        columns["why"] = "why"
+    show.rows(client, found, columns, "No machines. `virgate vm create NAME` makes one.", spare=("smp", "memSize"))
 
 
 @vm.command("show")
@@ -38,11 +44,24 @@ def show_(client: Client, machine: str) -> None:
 
 
 @vm.command()
-@click.argument("machine", type=Machine())
+@click.argument("machine", type=Machine(), required=False)
 @click.pass_obj
-def stats(client: Client, machine: str) -> None:
-    """How a machine does: CPU, disks, networks, guest."""
-    show.fields(client, client.call("getVmStats", find(client, machine)["vmId"])["statsList"][0])
+def stats(client: Client, machine: str | None) -> None:
+    """How a machine does: CPU, disks, networks, guest; without MACHINE a line for each."""
+    if machine:
+        show.fields(client, client.call("getVmStats", find(client, machine)["vmId"])["statsList"][0])
+        return
+    found = client.call("getAllVmStats")["statsList"]
+    columns = {
+        "vmId": "id",
+        "vmName": "name",
+        "status": "status",
+        "cpuUser": "guest %",
+        "cpuSys": "host %",
+        "memUsage": "memory %",
+        "elapsedTime": "seconds up",
+    }
+    show.rows(client, found, columns, "No machines.", spare=("memUsage",))
 
 
 @vm.command()
@@ -50,7 +69,7 @@ def stats(client: Client, machine: str) -> None:
 @click.option("--memory", default=512, show_default=True, metavar="MIB", help="Memory in MiB.")
 @click.option("--cpus", default=1, show_default=True, help="Virtual CPUs.")
 @click.option(
-    "--disk", "disks", multiple=True, metavar="POOL/DOMAIN/IMAGE/VOLUME[:FORMAT]", help="A volume; may be repeated."
+    "--disk", "disks", multiple=True, metavar="VOLUME", help="A volume by id or description; may be repeated."
 )
 @click.option(
     "--network", "networks", multiple=True, metavar="BRIDGE", help="A virtio NIC on a bridge; may be repeated."
@@ -64,6 +83,7 @@ def stats(client: Client, machine: str) -> None:
     "--custom", multiple=True, metavar="NAME=VALUE", help="A custom property for hook scripts; may be repeated."
 )
 @click.option("--paused", is_flag=True, help="Do not start the CPUs.")
+@_wait
 @click.pass_obj
 def create(client: Client, /, name: str, disks: tuple[str, ...], networks: tuple[str, ...], **asked: Any) -> None:
     """Make a machine and start it. It has a serial console: `virgate vm console NAME`."""
@@ -75,7 +95,7 @@ def create(client: Client, /, name: str, disks: tuple[str, ...], networks: tuple
         "acpiEnable": "true",
         "custom": dict(_assignment(one) for one in asked["custom"]),
         "devices": [
-            *(_disk(disk, index) for index, disk in enumerate(disks)),
+            *(_disk(client, disk, index) for index, disk in enumerate(disks)),
             *({"type": "interface", "device": "bridge", "network": one, "nicModel": "pv"} for one in networks),
             {"type": "console", "device": "console", "specParams": {"consoleType": "serial"}},
         ],
@@ -84,25 +104,19 @@ def create(client: Client, /, name: str, disks: tuple[str, ...], networks: tuple
     params |= {key: value for key, value in given.items() if value}
     if asked["paused"]:
         params["launchPaused"] = "true"
-    _start(client, params)
+    _start(client, params, asked["wait"])
 
 
 @vm.command("start-from")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_wait
 @click.pass_obj
-def start_from(client: Client, file: Path) -> None:
-    """Start a machine from FILE: libvirt domain XML, or the JSON of `create` parameters."""
-    text = file.read_text(encoding="utf-8")
-    if text.lstrip().startswith("<"):
-        _start(client, {"xml": text})
-        return
-    try:
-        params = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise click.ClickException(f"{file} is neither XML nor JSON: {error}") from None
-    if not isinstance(params, dict):
-        raise click.ClickException(f"{file} holds no JSON object of `create` parameters.")
-    _start(client, {"vmId": str(uuid.uuid4()), **params})
+def start_from(client: Client, file: Path, wait: bool) -> None:
+    """Start a machine from FILE.
+
+    FILE holds libvirt domain XML, a JSON object of `create` parameters, or lines of name=value as vdsClient reads them.
+    """
+    _start(client, description.read(file), wait)
 
 
 @vm.command()
@@ -136,12 +150,19 @@ def reset(client: Client, machine: str) -> None:
 @click.option("--reboot", is_flag=True, help="Start again afterwards.")
 @click.option("--timeout", default=120, show_default=True, help="Seconds until the next, harder way is tried.")
 @click.option("--force", is_flag=True, help="Power off in the end if the guest does not listen.")
+@click.option("--wait/--no-wait", default=False, help="Wait until it is down; default: do not.")
 @click.pass_obj
-def shutdown(client: Client, machine: str, delay: int, message: str, reboot: bool, timeout: int, force: bool) -> None:
-    """Ask the guest to shut down."""
+def shutdown(client: Client, /, machine: str, wait: bool, **asked: Any) -> None:
+    """Ask the guest to shut down. It stays in the list as Down, with the reason; destroy forgets it."""
     found = find(client, machine)
-    client.call("shutdown", found["vmId"], str(delay), message, reboot, str(timeout), force)
-    show.said(client, f"{found['vmName']} was asked to shut down.", vmId=found["vmId"])
+    id, name, reboot = found["vmId"], found["vmName"], asked["reboot"]
+    client.call("shutdown", id, str(asked["delay"]), asked["message"], reboot, str(asked["timeout"]), asked["force"])
+    if wait and not reboot:
+        ended = wait_until_down(client, id, name)
+        why = {"exitReason": ended["exitReason"], "exitMessage": ended["exitMessage"]}
+        show.said(client, f"{name} is down: {ended['exitMessage']}.", vmId=id, **why)
+    else:
+        show.said(client, f"{name} was asked to {'reboot' if reboot else 'shut down'}.", vmId=id)
 
 
 @vm.command()
@@ -161,14 +182,20 @@ def console(client: Client, machine: str) -> None:
     attach(client.call("getVmConsole", found["vmId"])["console"], found["vmName"])
 
 
-def _start(client: Client, params: dict[str, Any]) -> None:
+def _start(client: Client, params: dict[str, Any], wait: bool) -> None:
+    name = params.get("vmName")
+    if name and any(one.get("vmName") == name for one in machines(client)):
+        raise Problem(
+            f"There is a machine called {name} already.", f"`virgate vm destroy {name}` ends and forgets that one."
+        )
     made = client.call("create", params)["vmList"]
-    show.said(
-        client,
-        f"{made['vmName']} ({made['vmId']}) is starting; `virgate vm list` shows how it does.",
-        vmId=made["vmId"],
-        status=made["status"],
-    )
+    id, name = made["vmId"], made["vmName"]
+    if wait:
+        status = wait_until_started(client, id, name)
+        show.said(client, f"{name} ({id}) is started: {status}.", vmId=id, status=status)
+    else:
+        message = f"{name} ({id}) is starting; `virgate vm list` shows how it does."
+        show.said(client, message, vmId=id, status=made["status"])
 
 
 def _do(client: Client, verb: str, machine: str, done: str) -> None:
@@ -179,22 +206,21 @@ def _do(client: Client, verb: str, machine: str, done: str) -> None:
 
 def _assignment(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
-    if not equals:
+    if not name or not equals:
         raise click.BadParameter(f"{text}: expected NAME=VALUE", param_hint="--custom")
     return name, value
 
 
-def _disk(text: str, index: int) -> dict[str, str]:
-    ids, _, form = text.partition(":")
-    parts = ids.split("/")
-    if len(parts) != 4 or (form or "raw") not in FORMATS:
-        raise click.BadParameter(f"{text}: expected POOL/DOMAIN/IMAGE/VOLUME[:raw|cow]", param_hint="--disk")
-    named = dict(zip(("poolID", "domainID", "imageID", "volumeID"), parts, strict=True))
+def _disk(client: Client, text: str, index: int) -> dict[str, str]:
+    at = finding.disk(client, text)
     return {
         "type": "disk",
         "device": "disk",
         "iface": "virtio",
         "index": str(index),
-        "format": FORMATS[form or "raw"],
-        **named,
+        "format": at.info(client)["format"].lower(),
+        "poolID": at.pool,
+        "domainID": at.domain,
+        "imageID": at.image,
+        "volumeID": at.volume,
     }

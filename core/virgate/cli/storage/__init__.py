@@ -1,4 +1,8 @@
-"""`virgate storage`: servers, domains, pools and volumes. One module per noun."""
+"""`virgate storage`: servers, domains, pools and volumes. One module per noun.
+
+A host is connected to one pool at a time, so commands ask for none. Domains are named by name or id, volumes by id or
+description, and the beginning of an id will do.
+"""
 
 import click
 
@@ -24,11 +28,9 @@ for noun in (server, domain, pool, spm, volume):
 def status(client: Client) -> None:
     """How each monitored domain does."""
     found = [{"domain": id, **one} for id, one in client.call("repoStats").items()]
-    columns = {
-        "domain": "domain",
-        "valid": "valid",
-        "code": "code",
-        "delay": "read delay (s)",
-        "lastCheck": "checked (s ago)",
-    }
+    if not client.as_json:
+        for one in found:
+            one["delay"] = f"{float(one['delay']) * 1000:.1f} ms"
+            one["lastCheck"] = f"{one['lastCheck']} s ago"
+    columns = {"domain": "domain", "valid": "usable", "code": "code", "delay": "read delay", "lastCheck": "checked"}
     show.rows(client, found, columns, "No domain is monitored; `virgate storage pool connect` starts that.")

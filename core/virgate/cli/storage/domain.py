@@ -6,9 +6,12 @@ import click
 
 from virgate.cli import show
 from virgate.cli.client import Client
-from virgate.cli.storage.server import BLANK, LOCALFS
+from virgate.cli.storage import finding
+from virgate.cli.storage.finding import BLANK, Domain
+from virgate.cli.storage.server import LOCALFS
 
 CLASSES = {"data": 1, "iso": 2, "backup": 3}
+DIGITS = ("disktotal", "diskfree")
 
 
 @click.group()
@@ -20,8 +23,6 @@ def domain() -> None:
 @click.pass_obj
 def list_(client: Client) -> None:
     """Every domain this host sees."""
-    ids = client.call("getStorageDomainsList", BLANK)["domlist"]
-    found = [client.call("getStorageDomainInfo", id)["info"] for id in ids]
     columns = {
         "uuid": "id",
         "name": "name",
@@ -31,17 +32,19 @@ def list_(client: Client) -> None:
         "version": "version",
         "pool": "pool",
     }
-    show.rows(client, found, columns, "No domain is visible; `virgate storage server connect FOLDER` comes first.")
+    empty = "No domain is visible; `virgate storage server connect FOLDER` comes first."
+    show.rows(client, finding.domains(client), columns, empty, spare=("version", "class"))
 
 
 @domain.command("show")
-@click.argument("id")
+@click.argument("domain", type=Domain())
 @click.pass_obj
-def show_(client: Client, id: str) -> None:
+def show_(client: Client, domain: str) -> None:
     """What a domain is and how full."""
+    id = finding.domain(client, domain)
     found = client.call("getStorageDomainInfo", id)["info"] | client.call("getStorageDomainStats", id)["stats"]
     if not client.as_json:
-        found |= {key: show.size(found[key]) for key in ("disktotal", "diskfree")}
+        found |= {key: show.size(found[key]) for key in DIGITS}
     show.fields(client, found)
 
 
@@ -55,30 +58,36 @@ def create(client: Client, name: str, folder: str, kind: str, version: str) -> N
     """Make a domain in a connected, empty FOLDER."""
     id = str(uuid.uuid4())
     client.call("createStorageDomain", LOCALFS, id, name, folder, CLASSES[kind], version)
-    show.said(client, f"Domain {name} is {id}; `virgate storage pool create NAME {id}` makes a pool of it.", id=id)
+    show.said(
+        client,
+        f"Domain {name} is {id}. `virgate storage pool create POOL {name}` makes a pool with it, "
+        f"`virgate storage domain attach {name}` adds it to the connected one.",
+        id=id,
+    )
 
 
 @domain.command("format")
-@click.argument("id")
-@click.confirmation_option(prompt="Everything on the domain will be destroyed. Go on?")
+@click.argument("domain", type=Domain())
+@click.confirmation_option("--yes", "-y", prompt="Everything on the domain will be destroyed. Go on?")
 @click.pass_obj
-def format_(client: Client, id: str) -> None:
+def format_(client: Client, domain: str) -> None:
     """Destroy a detached domain with everything on it."""
+    id = finding.domain(client, domain)
     client.call("formatStorageDomain", id)
     show.said(client, f"Domain {id} is gone.", id=id)
 
 
-def _pool_command(name: str, verb: str, done: str, *more: object) -> None:
-    @domain.command(name, help=f"The domain {done} the pool (on the storage pool manager).")
-    @click.argument("id")
-    @click.argument("pool")
+def _pool_command(name: str, verb: str, text: str, done: str, *more: object) -> None:
+    @domain.command(name, help=f"{text} Only the storage pool manager may do it.")
+    @click.argument("domain", type=Domain())
     @click.pass_obj
-    def act(client: Client, id: str, pool: str) -> None:
+    def act(client: Client, domain: str) -> None:
+        id, pool = finding.domain(client, domain), finding.pool(client)
         client.call(verb, id, pool, *more)
-        show.said(client, f"Domain {id} {done} pool {pool}.", id=id, pool=pool)
+        show.said(client, f"Domain {domain} {done} pool {pool}.", id=id, pool=pool)
 
 
-_pool_command("attach", "attachStorageDomain", "is attached to")
-_pool_command("activate", "activateStorageDomain", "is active in")
-_pool_command("deactivate", "deactivateStorageDomain", "is inactive in", BLANK, 0)
-_pool_command("detach", "detachStorageDomain", "is detached from", BLANK, 0)
+_pool_command("attach", "attachStorageDomain", "Add a domain to the pool; activate comes next.", "is attached to")
+_pool_command("activate", "activateStorageDomain", "Let the hosts of the pool use a domain.", "is active in")
+_pool_command("deactivate", "deactivateStorageDomain", "Stop the use of a domain.", "is inactive in", BLANK, 0)
+_pool_command("detach", "detachStorageDomain", "Take an inactive domain out of the pool.", "is detached from", BLANK, 0)

@@ -51,6 +51,14 @@ class NotReady(VirgateError):
 
 
 @error
+class StorageNotOpened(VirgateError):
+    """The repository could not be made or read when the daemon started."""
+
+    code: ClassVar[int] = 99
+    text: ClassVar[str] = "Failed to initialize storage"
+
+
+@error
 class InvalidParameter(VirgateError):
     """A value that no state of the host could make right."""
 

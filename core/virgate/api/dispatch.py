@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 import virgate.api.verbs  # noqa: F401  (declares the built-in verbs)
 from virgate.api.verb import Caller, Family, Reply, Verb, unbuilt, verbs
-from virgate.errors import InvalidParameter, NotReady, VirgateError
+from virgate.errors import InvalidParameter, NotReady, StorageNotOpened, VirgateError
 
 if TYPE_CHECKING:
     from virgate.node import Node
@@ -56,6 +56,8 @@ class Api:
 
     async def _answer(self, found: Verb, arguments: Sequence[Any], caller: Caller) -> dict[str, Any]:
         try:
+            if self._node.broken:
+                raise StorageNotOpened()
             if found.family is Family.HOST and not (self._node.ready or found.always_ready):
                 raise NotReady()
             if found.run is None:

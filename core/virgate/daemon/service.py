@@ -127,6 +127,8 @@ class Daemon:
             for name in sorted(changed_keys(self._settings, settings) - RELOADED):
                 self.log.warn("{name} changed; it takes effect when the daemon is restarted", name=name)
             self._settings = settings
+            if self._node is not None:
+                self._node.settings = self._node.host.settings = settings
             self._logs.set_level(settings[DaemonSettings].log_level)
             self._registry.reload(settings[PluginSettings])
             if self._watch is not None:

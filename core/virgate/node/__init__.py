@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 from attrs import define
 from twisted.logger import Logger
 
+from virgate.errors import VirgateError
+
 if TYPE_CHECKING:
     from virgate.config import Settings
     from virgate.events import EventBus
@@ -38,12 +40,19 @@ class Node:
     """Folders that guests' sockets need; libvirt does not make them."""
     ready: bool = False
     """False until running machines are recovered; verbs about them answer 99 meanwhile."""
+    broken: bool = False
+    """Storage could not be opened: every verb answers 99 (spec xmlrpc-host-vm 1.6)."""
 
     async def start(self) -> None:
         """Comes back when the machines that run are managed again."""
         for folder in self.folders:
             self._make(folder)
-        await self.storage.start()
+        try:
+            await self.storage.start()
+        except (OSError, VirgateError):
+            self.broken = True
+            self.log.failure("storage cannot be opened; nothing works until that is mended and the daemon restarted")
+            return
         self.host.start()
         await self.hypervisor.start()
         await self.machines.start()

@@ -23,7 +23,7 @@ Answer = dict[str, Any]
 
 @pytest.fixture
 def node(host: Any) -> Any:
-    return SimpleNamespace(machines=host.machines, hooks=host.machines.means.hooks, ready=True)
+    return SimpleNamespace(machines=host.machines, hooks=host.machines.means.hooks, ready=True, broken=False)
 
 
 @pytest.fixture

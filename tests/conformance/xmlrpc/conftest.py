@@ -35,7 +35,7 @@ class Conversation:
     def __init__(self):
         hooks = Hooks(transport)
         hooks.register(plugin, "xmlrpc")
-        self.node = SimpleNamespace(hooks=hooks, ready=True, events=EventBus())
+        self.node = SimpleNamespace(hooks=hooks, ready=True, broken=False, events=EventBus())
         self.api = Api(self.node)
 
     async def start(self):

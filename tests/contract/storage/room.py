@@ -61,7 +61,7 @@ class Room:
             qemu=qemu,
         )
         self.node: Any = SimpleNamespace(
-            storage=self.storage, tasks=self.tasks, events=self.events, hooks=self.hooks, ready=True
+            storage=self.storage, tasks=self.tasks, events=self.events, hooks=self.hooks, ready=True, broken=False
         )
         self.api = Api(self.node)
 

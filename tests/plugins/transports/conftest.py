@@ -111,7 +111,7 @@ class Served:
         for number, plugin in enumerate(plugins):
             hooks.register(plugin, f"test{number}")
         hooks.register(xmlrpc, "xmlrpc")
-        self.node = SimpleNamespace(hooks=hooks, ready=True, events=EventBus())
+        self.node = SimpleNamespace(hooks=hooks, ready=True, broken=False, events=EventBus())
         self.api = Api(self.node)
         self.settings = load(None, ["xmlrpc.port=0", *assignments])
         self.clients = []

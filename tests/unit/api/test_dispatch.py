@@ -13,7 +13,7 @@ from virgate.hookspecs.errors import HookError
 
 @pytest.fixture
 def node():
-    return SimpleNamespace(hooks=None, ready=True)
+    return SimpleNamespace(hooks=None, ready=True, broken=False)
 
 
 @pytest.fixture
@@ -166,3 +166,11 @@ async def test_a_verb_that_asks_for_the_caller_gets_it_beside_the_client_s_argum
 
     await call(node, verb(run, required("one"), wants_caller="who"), "a")
     assert seen == [("a", "192.0.2.1")]
+
+
+@pytest_twisted.ensureDeferred
+async def test_when_storage_could_not_be_opened_every_verb_says_so():
+    async def done(node): ...
+
+    broken = SimpleNamespace(hooks=None, ready=True, broken=True)
+    assert status(await call(broken, verb(done, always_ready=True))) == (99, "Failed to initialize storage")

@@ -32,7 +32,7 @@ class FakeHost:
 
 @pytest.fixture
 def node():
-    return SimpleNamespace(hooks=None, ready=True, host=FakeHost(), events=EventBus())
+    return SimpleNamespace(hooks=None, ready=True, broken=False, host=FakeHost(), events=EventBus())
 
 
 async def call(node, name, *arguments, local="192.0.2.1"):

@@ -1,7 +1,5 @@
 """Settings of the task room."""
 
-from typing import Any
-
 from attrs.validators import ge
 
 from virgate.config import option, section
@@ -17,5 +15,4 @@ class TaskSettings:
     keep_codes: bool = option(False, "Report every error code of a job, also those that old hosts replace by 100.")
 
 
-_make: Any = TaskSettings  # for mypy the keys have no defaults: it does not see those of `option`
-DEFAULTS: TaskSettings = _make()
+DEFAULTS = TaskSettings()

@@ -96,7 +96,7 @@ def _storage(settings: Settings, places: Places, hooks: Hooks, events: EventBus)
         values,
         repository=Path(values.repository) if values.repository else places.state_dir / "data-center",
         run_dir=places.run_dir,
-        helpers=Helpers(OPERATIONS),
+        helpers=Helpers(OPERATIONS, heartbeat=min(5.0, values.patience / 3), patience=values.patience),
         hooks=hooks,
         events=events,
         tasks=Tasks(recoveries, events, settings[TaskSettings]),

@@ -18,3 +18,9 @@ class StorageSettings:
     )
     hypervisor_user: str = option("", "User that runs guests and must be able to read a folder; empty: not checked.")
     monitor_interval: float = option(10.0, "Seconds between two checks of a domain.", gt(0))
+    patience: float = option(
+        30.0,
+        "Seconds an operation on storage may take before its helper process is replaced and the operation fails; what"
+        " copies or deletes data may take longer as long as it shows signs of life.",
+        gt(0),
+    )

@@ -162,7 +162,7 @@ async def _spm(node: Node, pool: str) -> Reply:
 @verb("StorageDomain.attach", xmlrpc="attachStorageDomain", family=STORAGE, default_code=350)
 async def attach(node: Node, domain: Text, pool: Text, options: Anything = None) -> None:
     """Add a domain to a pool."""
-    await node.storage.pools.attach(pool, domain)
+    await node.storage.members.attach(pool, domain)
 
 
 @verb("StorageDomain.detach", xmlrpc="detachStorageDomain", family=STORAGE, default_code=350)
@@ -175,7 +175,7 @@ async def detach(
     options: Anything = None,
 ) -> None:
     """Take a domain out of its pool."""
-    await node.storage.pools.detach(pool, domain)
+    await node.storage.members.detach(pool, domain)
 
 
 @verb("StorageDomain.detachForced", xmlrpc="forcedDetachStorageDomain", family=STORAGE, default_code=350)
@@ -184,13 +184,13 @@ async def forced_detach(node: Node, domain: Text, pool: Text, options: Anything 
     if is_blank(pool):
         await node.storage.pools.forget_pools(domain)
     else:
-        await node.storage.pools.forced_detach(pool, domain)
+        await node.storage.members.forced_detach(pool, domain)
 
 
 @verb("StorageDomain.activate", xmlrpc="activateStorageDomain", family=STORAGE, default_code=350)
 async def activate(node: Node, domain: Text, pool: Text, options: Anything = None) -> None:
     """Let the hosts of a pool use a domain."""
-    await node.storage.pools.activate(pool, domain)
+    await node.storage.members.activate(pool, domain)
 
 
 @verb("StorageDomain.deactivate", xmlrpc="deactivateStorageDomain", family=STORAGE, default_code=350)
@@ -198,7 +198,7 @@ async def deactivate(
     node: Node, domain: Text, pool: Text, new_master: Text, master_version: Integer, options: Anything = None
 ) -> None:
     """Stop the use of a domain; the master's role moves to another domain first."""
-    await node.storage.pools.deactivate(pool, domain, new_master, master_version)
+    await node.storage.members.deactivate(pool, domain, new_master, master_version)
 
 
 @verb("StorageDomain.setDescription", xmlrpc="setStorageDomainDescription", family=STORAGE, default_code=350)

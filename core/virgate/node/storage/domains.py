@@ -55,18 +55,27 @@ class Domains:
     hooks: Hooks
     qemu: QemuImg
     owner: Sequence[int] | None = None
-    _stale: bool = True
     _found: dict[str, Domain] = field(factory=dict)
+    _unsure: set[str] = field(factory=set)
+    """Domains whose place may have changed since they were found."""
     _broken: dict[str, VirgateError] = field(factory=dict)
     _leases: dict[str, LeaseManager] = field(factory=dict)
 
     async def find(self, domain: str) -> Domain:
         """`NoSuchDomain` (358); for one that is there and cannot be used, what is wrong with it."""
-        if self._stale or domain not in self._found:
+        if domain in self._unsure and domain in self._found:
+            await self._look_again(domain)
+        if domain not in self._found:
             await self.scan()
         if domain in self._found:
             return self._found[domain]
         raise self._broken.get(domain) or NoSuchDomain(domain)
+
+    async def _look_again(self, domain: str) -> None:
+        """At its own place only: another one that hangs must not keep this one from being used."""
+        self._unsure.discard(domain)
+        if domain not in await self._look(self._found[domain].path.parent):
+            self._found.pop(domain, None)
 
     async def all(self) -> list[Domain]:
         """Every usable domain, after a look at all connected places."""
@@ -79,7 +88,7 @@ class Domains:
 
     def forget(self) -> None:
         """The next question looks at storage again."""
-        self._stale = True
+        self._unsure = set(self._found)
 
     async def folder_of(self, domain: str) -> Path:
         """The domain's folder, also if its metadata cannot be read."""
@@ -91,7 +100,7 @@ class Domains:
 
     async def scan(self) -> None:
         """Looks at every connected place at once. A place that does not answer is logged and left out."""
-        self._stale = False
+        self._unsure.clear()
         mounts = await self.repository.connected()
         looks = [Deferred.fromCoroutine(self._look(mount)) for mount in mounts]
         self._broken.clear()

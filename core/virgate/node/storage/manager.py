@@ -22,6 +22,7 @@ from virgate.node.storage.iso_files import IsoFiles
 from virgate.node.storage.jobs import Jobs
 from virgate.node.storage.machine_files import MachineFiles
 from virgate.node.storage.making import DomainMaker, check_name
+from virgate.node.storage.members import Members
 from virgate.node.storage.merging import Merging
 from virgate.node.storage.monitor import Monitors
 from virgate.node.storage.moving import Moving
@@ -59,6 +60,7 @@ class Storage:
     maker: DomainMaker
     maker_of_pools: PoolMaker
     pools: Pools
+    members: Members
     monitors: Monitors
     volumes: Volumes
     images: Images
@@ -104,6 +106,7 @@ class Storage:
             maker=DomainMaker(domains),
             maker_of_pools=pools.maker,
             pools=pools,
+            members=Members(pools),
             monitors=monitors,
             volumes=volumes,
             images=Images(jobs, volumes),

@@ -1,7 +1,6 @@
 """The front of pools: this host is connected to one of them, or to none."""
 
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -156,30 +155,6 @@ class Pools:
         async with guarded(found, self._pool.host):
             await found.change({"POOL_UUID": ""})
 
-    async def attach(self, pool: str, domain: str) -> None:
-        async with self._both(pool, domain):
-            await self.membership.attach(self.spm(pool), domain)
-
-    async def detach(self, pool: str, domain: str) -> None:
-        async with self._both(pool, domain):
-            await self.membership.detach(self.spm(pool), domain)
-
-    async def forced_detach(self, pool: str, domain: str) -> None:
-        async with self._both(pool, domain):
-            await self.membership.forced_detach(self.spm(pool), domain)
-
-    async def activate(self, pool: str, domain: str) -> None:
-        async with self._both(pool, domain):
-            await self.membership.activate(self.spm(pool), domain)
-
-    async def deactivate(self, pool: str, domain: str, new_master: str, version: int) -> None:
-        async with self._both(pool, domain):
-            await self.membership.deactivate(self.spm(pool), domain, new_master, version)
-
-    def _both(self, pool: str, domain: str) -> AbstractAsyncContextManager[None]:
-        self.spm(pool)
-        return self.locks.hold(storage(pool, exclusive=True), storage(domain, exclusive=True))
-
     async def start_spm(self, pool: str, version: int | None, expected: tuple[int, int]) -> str:
         """The id of the task that contends for the role."""
         found = self.find(pool)
@@ -240,7 +215,10 @@ class Pools:
         """The daemon ends. Prepared images and links stay for the machines that go on."""
         pool, self._pool = self._pool, None
         if pool is not None:
-            await pool.spm.abandon()
+            try:
+                await pool.spm.abandon()
+            except (VirgateError, OSError):
+                self.log.failure("the SPM role of pool {pool} is left as it is", pool=pool.id)
 
 
 def _statuses(domains: Mapping[str, object]) -> dict[str, Status]:

@@ -94,8 +94,8 @@ def test_the_engine_role_says_that_it_is_not_built(virgated):
 def test_it_starts_when_libvirt_is_away_and_says_that_it_is_not_ready(virgated):
     running = virgated().start("--set=libvirt.uri=qemu+unix:///system?socket=/nowhere/libvirt-sock", code=99)
     assert running.api.getAllTasks()["status"]["code"] == 0, "storage does not wait for machines"
+    running.until(lambda: "/nowhere/libvirt-sock" in running.log.read_text(), "it says where libvirt was looked for")
     assert running.end() == 0
-    assert "/nowhere/libvirt-sock" in running.log.read_text()
 
 
 def test_without_any_setting_a_user_gets_folders_of_his_own():

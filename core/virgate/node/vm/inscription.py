@@ -7,7 +7,6 @@ are shown lies beside it (see `virgate.domxml.metadata`). So any daemon can take
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
-from lxml import etree
 from twisted.logger import Logger
 
 from virgate.domxml import metadata, tree
@@ -60,15 +59,6 @@ def read(root: tree.Element, facts: "HostFacts") -> Inscription:
     return Inscription(read_request(params, facts, ()), float(values.get("startTime", 0.0)), exit)
 
 
-def bare(vm: tree.Element) -> str:
-    """The element as libvirt wants it: it declares the namespace itself and puts every plain name into it."""
-    plain = tree.copy(vm)
-    for found in plain.iter(f"{{{metadata.VM}}}*"):
-        found.tag = etree.QName(found).localname
-    etree.cleanup_namespaces(plain)
-    return tree.one_line(plain)
-
-
 async def keep_exit(machine: "Machine", exit: Exit) -> None:
     """Lets the exit reason outlive the daemon. A domain that is not defined has nothing to keep it in."""
     record = machine.record
@@ -79,7 +69,7 @@ async def keep_exit(machine: "Machine", exit: Exit) -> None:
         vm = metadata.encode(metadata.VmMetadata())
     metadata.update(vm, exit.members)
     try:
-        await machine.means.domains.set_metadata(machine.id, bare(vm), PREFIX, metadata.VM)
+        await machine.means.domains.set_metadata(machine.id, metadata.bare(vm), PREFIX, metadata.VM)
     except DomainNotFound:
         return
     except VirgateError as failure:

@@ -48,10 +48,14 @@ class Client:
             raise Refused(verb, status["code"], status["message"])
         return answer  # type: ignore[no-any-return]
 
+    @property
+    def where(self) -> Address:
+        """The daemon that is asked."""
+        found = address.read(self._server) if self._server else address.local()
+        return found if self._tls is None else Address(found.host, found.port, self._tls)
+
     def _connect(self) -> tuple[Address, xmlrpc.client.ServerProxy]:
-        where = address.read(self._server) if self._server else address.local()
-        if self._tls is not None:
-            where = Address(where.host, where.port, self._tls)
+        where = self.where
         transport = _Encrypted(self._context(), self._hurry) if where.tls else _Plain(self._hurry)
         url = f"{'https' if where.tls else 'http'}://{where}/RPC2"
         return where, xmlrpc.client.ServerProxy(url, transport=transport, allow_none=True)

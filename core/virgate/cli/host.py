@@ -1,9 +1,12 @@
 """`virgate host`: what the host can do and how it does."""
 
+import time
+
 import click
 
 from virgate.cli import show
 from virgate.cli.client import Client
+from virgate.cli.problems import Problem
 
 
 @click.group()
@@ -33,8 +36,17 @@ def hardware(client: Client) -> None:
 
 
 @host.command()
+@click.option("--wait", default=0.0, metavar="SECONDS", help="Ask again for so long, for example after starting it.")
 @click.pass_obj
-def ping(client: Client) -> None:
+def ping(client: Client, wait: float) -> None:
     """Whether the daemon answers."""
-    client.call("ping")
-    show.said(client, "The daemon answers.", alive=True)
+    ends = time.monotonic() + wait
+    while True:
+        try:
+            client.call("ping")
+            break
+        except Problem:
+            if time.monotonic() > ends:
+                raise
+            time.sleep(0.1)
+    show.said(client, f"The daemon at {client.where} answers.", alive=True)

@@ -1,6 +1,7 @@
 """The command `virgate`: how its groups are found, and how it ends."""
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -46,6 +47,8 @@ class Groups(click.Group):
     def main(self, args: Sequence[str] | None = None, *more: Any, standalone_mode: bool = True, **others: Any) -> Any:
         """As click's, but that a problem is JSON for those who asked for JSON."""
         run: Callable[..., Any] = super().main
+        if "_VIRGATE_COMPLETE" in os.environ:
+            importlib.import_module("virgate.cli.completion")  # it knows how to read the shell's line
         if not standalone_mode:
             return run(args, *more, standalone_mode=False, **others)
         words = list(sys.argv[1:] if args is None else args)

@@ -10,20 +10,20 @@ from typing import Any
 
 import click
 
+from virgate.cli.problems import Problem
+
 LEAVE = b"\x1d"  # Ctrl-]
 
 
 def attach(console: dict[str, Any], name: str) -> None:
     """`console` is {type: "pty" | "unix" | "file", path}; returns when the user leaves or the guest ends."""
     if console["type"] == "file":
-        raise click.ClickException(f"The console of {name} is only written to a file: {console['path']}")
-    click.echo(f"Connected to {name}; Ctrl-] leaves.", err=True)
+        raise Problem(f"The console of {name} is only written to a file.", f"Read it: less {console['path']}")
     try:
         far = _open(console["type"], console["path"])
     except OSError as error:
-        raise click.ClickException(
-            f"{console['path']}: {error.strerror}. The console can be opened on the machine's host only, by root."
-        ) from None
+        raise Problem(f"{console['path']}: {error.strerror}", "Consoles are opened by root, on their host.") from None
+    click.echo(f"Connected to {name}; Ctrl-] leaves.", err=True)
     near = sys.stdin.fileno()
     before = termios.tcgetattr(near) if os.isatty(near) else None
     try:
@@ -60,10 +60,15 @@ def _copy(near: int, far: int) -> None:
             if source == far:
                 if not data:
                     return
-                os.write(sys.stdout.fileno(), data)
+                _write(sys.stdout.fileno(), data)
             elif LEAVE in data:
                 return
             elif data:
-                os.write(far, data)
+                _write(far, data)
             else:
                 sources.remove(near)  # end of piped input: go on reading what the guest says
+
+
+def _write(file: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(file, data) :]

@@ -177,7 +177,12 @@ def destroy(client: Client, machine: str) -> None:
 @click.argument("machine", type=Machine())
 @click.pass_obj
 def console(client: Client, machine: str) -> None:
-    """Connect this terminal to a machine's serial console; Ctrl-] leaves it."""
+    """Connect this terminal to a machine's serial console; Ctrl-] leaves it. Works on the machine's host, as root."""
+    if not client.where.loopback:
+        raise Problem(
+            f"Consoles can be opened on their host only, and {client.where.host} is another.",
+            f"There: `virgate vm console {machine}`.",
+        )
     found = find(client, machine)
     attach(client.call("getVmConsole", found["vmId"])["console"], found["vmName"])
 

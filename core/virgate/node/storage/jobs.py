@@ -8,7 +8,7 @@ from attrs import frozen
 from virgate.node.storage.domain import Domain
 from virgate.node.storage.domains import Domains
 from virgate.node.storage.pools import Pools
-from virgate.node.tasks.locks import Locks, Request, image, storage
+from virgate.node.tasks.locks import STORAGE, Locks, Request, image, storage
 from virgate.node.tasks.manager import Tasks
 from virgate.node.tasks.task import Task
 
@@ -28,9 +28,19 @@ class Jobs:
         return await self.domains.find(domain)
 
     async def start(self, verb: str, pool: str, job: Job, *requests: Request) -> str:
-        """The task's id. It is on disk, and its locks are held, when this comes back."""
+        """The task's id. It is on disk, and the locks of its domains are held, when this comes back.
+
+        Images are waited for inside the task: a client need not wait with it. All is held until the task is done.
+        """
+        domains = [request for request in requests if request.namespace == STORAGE]
+        images = [request for request in requests if request.namespace != STORAGE]
+
+        async def locked(task: Task) -> Any:
+            await task.enter(self.locks.hold(*images))
+            return await job(task)
+
         store = self.pools.spm(pool).spm.store
-        task = await self.tasks.start(verb, job, store=store, holding=[self.locks.hold(*requests)])
+        task = await self.tasks.start(verb, locked, store=store, holding=[self.locks.hold(*domains)])
         return task.id
 
     def folder(self, pool: str) -> str:

@@ -15,7 +15,7 @@ from virgate.api.verb import Caller, Family, Reply, Verb, unbuilt, verbs
 from virgate.errors import InvalidParameter, NotReady, StorageNotOpened, VirgateError
 
 if TYPE_CHECKING:
-    from virgate.node import Node
+    from virgate.node.node import Node
 
 SUCCESS = {Family.HOST: "Done", Family.STORAGE: "OK"}
 UNEXPECTED = 16

@@ -25,7 +25,7 @@ from virgate.run.folders import FolderWatch
 
 if TYPE_CHECKING:
     from virgate.hookspecs.transport import Transport
-    from virgate.node import Node
+    from virgate.node.node import Node
 
 reactor: Any = _reactor
 

@@ -11,9 +11,9 @@ from virgate.events import EventBus
 from virgate.libvirt.connection import Hypervisor
 from virgate.libvirt.domains import Domains
 from virgate.libvirt.settings import LibvirtSettings
-from virgate.node import Node
 from virgate.node.host.host import Host
 from virgate.node.host.report import OVERHEAD_MIB, MachinesReport
+from virgate.node.node import Node
 from virgate.node.storage.manager import OPERATIONS, Storage
 from virgate.node.storage.settings import StorageSettings
 from virgate.node.tasks.locks import Locks

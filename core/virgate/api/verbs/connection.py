@@ -4,7 +4,7 @@ from typing import Any
 
 from virgate.api.verb import Family, Reply, verb
 from virgate.api.wire import Anything, Array
-from virgate.node import Node
+from virgate.node.node import Node
 
 
 @verb(

@@ -1,7 +1,7 @@
 """Verbs about the host: what it is, how busy it is, what it is made of."""
 
 from virgate.api.verb import Caller, Reply, verb
-from virgate.node import Node
+from virgate.node.node import Node
 
 
 @verb("Host.getCapabilities", xmlrpc="getVdsCapabilities")

@@ -5,7 +5,7 @@ from typing import Any
 from virgate.api.verb import Family, Reply, verb
 from virgate.api.wire import Anything, Array, Text
 from virgate.errors import InvalidParameter
-from virgate.node import Node
+from virgate.node.node import Node
 
 STORAGE = Family.STORAGE
 

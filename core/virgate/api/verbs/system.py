@@ -6,7 +6,7 @@ from twisted.internet import reactor as _reactor
 
 from virgate.api.verb import Reply, verb
 from virgate.api.wire import Integer, Text
-from virgate.node import Node
+from virgate.node.node import Node
 
 reactor: Any = _reactor
 

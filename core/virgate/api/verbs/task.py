@@ -2,7 +2,7 @@
 
 from virgate.api.verb import Family, Reply, verb
 from virgate.api.wire import Anything, Text
-from virgate.node import Node
+from virgate.node.node import Node
 from virgate.node.storage.errors import NotSpm
 
 STORAGE = Family.STORAGE

@@ -2,7 +2,7 @@
 
 from virgate.api.verb import Reply, verb
 from virgate.api.wire import Anything, Array, Flag, Integer, Struct, Text, Truthy
-from virgate.node import Node
+from virgate.node.node import Node
 from virgate.node.vm import console as consoles
 from virgate.node.vm import describe
 from virgate.node.vm.polling import all_statistics, one_statistics

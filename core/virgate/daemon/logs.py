@@ -96,10 +96,11 @@ class Logs:
 
     def __init__(self, file: str, format: str, level: str) -> None:
         stream = Path(file).open("a", encoding="utf-8") if file else sys.stderr  # noqa: SIM115 (open as long as we live)
-        self._predicate: Any = LogLevelFilterPredicate()
+        self._predicate = LogLevelFilterPredicate()
         self.set_level(level)
-        observer: Any = LineObserver(stream, as_json if format == "json" else logfmt)
-        self._observer: Any = FilteringLogObserver(observer, [self._predicate])
+        lines = LineObserver(stream, as_json if format == "json" else logfmt)
+        filtering: Any = FilteringLogObserver  # its interfaces tell a type checker nothing
+        self._observer = filtering(lines, [self._predicate])
 
     def begin(self) -> None:
         globalLogBeginner.beginLoggingTo([self._observer], redirectStandardIO=False, discardBuffer=False)

@@ -64,10 +64,10 @@ def house(shared):
     """The module's house, without scripts when the test is over, and proven to go on."""
     yield shared
     shared.no_scripts()
-    for machine in shared.ask("list")["vmList"]:
-        if machine["status"] in ("Up", "Paused"):
-            shared.unplug(machine["vmId"])
-        shared.ask("destroy", machine["vmId"])
+    machines = {one["vmId"]: one["status"] for one in shared.ask("list")["vmList"]}
+    shared.unplug(*(vm for vm, status in machines.items() if status in ("Up", "Paused")))
+    for vm in machines:
+        shared.ask("destroy", vm)
     shared.goes_on()
     assert not set(shared.made) & set(shared.defined())
     assert shared.prepared() == []

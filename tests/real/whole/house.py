@@ -207,14 +207,19 @@ class House(Running):
         return self.libvirtd.virsh("list", "--all", "--uuid").split()
 
     def qemu(self, vm: str) -> int:
-        """The pid of the machine's QEMU."""
-        return int(self.full(vm)["pid"])
+        """The pid of the machine's QEMU. The daemon cannot know it: this libvirtd keeps its files in a namespace."""
+        name = self.libvirtd.virsh("domname", vm).strip()
+        pid = int((self.libvirtd.root / "run/qemu" / f"{name}.pid").read_text())
+        assert pid > 1
+        return pid
 
-    def unplug(self, vm: str) -> None:
-        """Kills the machine's QEMU, which is quicker than `destroy`, and waits until it is Down."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.qemu(vm), signal.SIGKILL)
-        self.until(lambda: self.stats(vm)["status"] == "Down", f"{vm} is Down")
+    def unplug(self, *vms: str) -> None:
+        """Kills the QEMUs of machines at once and waits until they are Down: one after the other takes seconds each."""
+        for pid in [self.qemu(vm) for vm in vms]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for vm in vms:
+            self.until(lambda vm=vm: self.stats(vm)["status"] == "Down", f"{vm} is Down")
 
     def left_behind(self, vm: str) -> list[str]:
         """Whatever is still here of a machine that is gone: launch flags, payloads, prepared images."""

@@ -80,10 +80,11 @@ class LeaseManager(Protocol):
         """Who has the SPM lease, on whichever host; None if it is free."""
 
 
-@point(Failure.ABORT, answers=Answers.FIRST)
+@point(Failure.LOG, answers=Answers.FIRST)
 def lease_manager(name: str) -> type[LeaseManager] | None:
     """Which class guards domains by leases of this kind?
 
     Fired when a domain is first used, with the name that its storage type gives for its version ("local", "sanlock").
     Answer the class, or None if it is not yours. The first answer is used; without any the domain cannot be used.
+    Raising counts as no answer and is logged.
     """

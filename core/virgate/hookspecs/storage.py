@@ -85,11 +85,11 @@ class StorageType(Protocol):
         """Ends it. Nothing happens if it is not connected."""
 
 
-@point(Failure.ABORT, answers=Answers.FIRST)
+@point(Failure.LOG, answers=Answers.FIRST)
 def storage_domain_type(name: str) -> type[StorageType] | None:
     """Which class reaches storage of this type?
 
     Fired when a client names a type and when a domain is found, with the lower-case name ("localfs", "nfs"); for a
     number that the old API does not define, with its decimal digits. Answer the class, or None if it is not yours.
-    The first answer is used; without any the client gets "unknown type".
+    The first answer is used; without any the client gets "unknown type". Raising counts as no answer and is logged.
     """

@@ -44,12 +44,13 @@ class WireProtocol:
     build: "Callable[[], IProtocol]"
 
 
-@point(Failure.ABORT, answers=Answers.ALL)
+@point(Failure.LOG, answers=Answers.ALL)
 def transports(api: "Api", settings: "Settings") -> Any:
     """Which ways in does this plugin bring?
 
     Fired once, when the daemon starts. `api` calls verbs, `settings` are the loaded sections. Answer a `Transport`,
-    or None when the settings switch it off. Raising ends the daemon's start.
+    or None when the settings switch it off. Raising leaves this way in out and is logged; a transport that cannot start
+    ends the daemon's start.
     """
 
 

@@ -190,6 +190,7 @@ def test_tls_that_stops_half_way_holds_up_nobody_and_plain_calls_get_no_answer(o
         own.goes_on()
     assert b"HTTP" not in post(own, xmlrpc.client.dumps((), "ping").encode())
     own.goes_on()
+    own.api("close")()
 
 
 def client_files(pki):

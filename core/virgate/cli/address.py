@@ -39,7 +39,7 @@ def read(server: str) -> Address:
         host, port = server, ""
     else:
         host, _, port = server.partition(":")
-    if port and not (port.isdecimal() and 0 < int(port) < 65536):
+    if port and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
         raise click.BadParameter(f"{server}: {port} is no port; write HOST or HOST:PORT", param_hint="--server")
     return Address(host or "localhost", int(port or PORT))
 

@@ -106,7 +106,7 @@ def _begins(id: str, wanted: str) -> bool:
 
 
 def _the_one(what: str, wanted: str, known: Mapping[str, str], hint: str) -> str:
-    exact = [id for id, name in known.items() if wanted in (id, name)]
+    exact = [id for id, name in known.items() if wanted and wanted in (id, name)]
     found: Iterable[str] = exact or [id for id in known if _begins(id, wanted)]
     ids = list(found)
     if len(ids) == 1:

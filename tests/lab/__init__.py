@@ -2,7 +2,8 @@
 
     process.py   run a program, start a daemon, end exactly the processes that belong to us
     cleanup.py   one stack per lab: whatever was made is undone in reverse, also when a test fails
-    libvirtd.py  a private libvirtd; stands alone, also a program (`python tests/lab/libvirtd.py ROOT`)
+    libvirtd.py  a private libvirtd, also a program (`python -m lab.libvirtd ROOT`); supervisor.py is its first process
+    owned.py     which processes are a private libvirtd's, and killing only these
     network.py   a network namespace with a bridge; everything else plugs in there
     hosts.py     several hosts made of namespaces: native speed, for guests and migration
     uml.py       several hosts made of user-mode Linux: a kernel of their own, for storage and leases

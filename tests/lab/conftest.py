@@ -1,17 +1,13 @@
 """Fixtures of the lab. Each test that asks for `lab` gets one of its own, undone when the test ends."""
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-# The lab is a package for the demo and the benches as well; pytest's importlib mode does not make it importable.
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from lab.cleanup import Lab
-from lab.guests import PROJECT, build_guest
+from lab.guests import build_guest
 from lab.network import Network
 
 
@@ -42,9 +38,3 @@ def network(lab: Lab) -> Network:
 def guest() -> Path:
     """The folder with the guest's kernel and initrd."""
     return build_guest()
-
-
-@pytest.fixture(scope="session")
-def libvirt_cache() -> Path:
-    """What libvirt found out about QEMU, kept from run to run: saves each new libvirtd some seconds."""
-    return PROJECT / "build" / "lab" / "libvirt-cache"

@@ -7,12 +7,11 @@ lab (QEMU's environment is libvirt's own). Nothing else makes it ours.
 import contextlib
 import os
 import shutil
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from lab.libvirtd import processes_of
+from lab.owned import kill_found, own_line, processes_of
 from lab.process import MARK, run
 
 BASE = Path("/tmp")
@@ -32,12 +31,7 @@ def find(name: str) -> list[str]:
 
 def end(name: str, patience: float = 10.0) -> None:
     """Removes everything that `find` finds."""
-    deadline = time.monotonic() + patience
-    while (found := list(processes(name))) and time.monotonic() < deadline:
-        for pid in found:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.02)
+    kill_found(lambda: processes(name), patience)
     for namespace in _namespaces(name):
         run(["ip", "netns", "delete", namespace], check=False)
     for target in reversed(_mounts(name)):
@@ -74,7 +68,6 @@ def processes(name: str) -> Iterator[int]:
     That a process sees a mount of the lab says nothing: every process of the machine sees what is mounted there.
     """
     mark = f"{MARK}={name}".encode()
-    spared = _self_and_ancestors()
     found = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -83,15 +76,7 @@ def processes(name: str) -> Iterator[int]:
                     found.add(int(entry.name))
     for settings in (BASE / name).glob("**/etc/libvirtd.conf"):
         found.update(processes_of(settings.parents[1]))
-    yield from sorted(found - spared)
-
-
-def _self_and_ancestors() -> set[int]:
-    pid, line = os.getpid(), set[int]()
-    while pid and pid not in line:
-        line.add(pid)
-        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    return line
+    yield from sorted(found - own_line())
 
 
 def _owner_lives(folder: Path) -> bool:

@@ -6,35 +6,34 @@
 
 The daemon and virtlogd run in a mount namespace where /run/libvirt, /etc/libvirt, /var/{lib,log,cache}/libvirt are
 folders of ROOT; every other path is the same inside and outside, so disks, payloads and console logs need no care.
-Paths libvirt reports below those five are found outside through `PrivateLibvirtd.outside`.
+Paths libvirt reports below those five are found outside through `PrivateLibvirtd.outside`. A supervisor (supervisor.py)
+is the parent of all that lives there, and ends it when the owner of the object dies, in whatever way.
 
-As a program: `python tests/lab/libvirtd.py ROOT` prints the URI, runs until SIGTERM, SIGINT or the end of its standard
-input, and takes its guests with it. This module needs only the standard library and root.
+As a program: in the folder `tests`, `python -m lab.libvirtd ROOT` prints the URI, runs until SIGTERM, SIGINT or the end
+of its standard input, and takes its guests with it. All this needs only the standard library and root.
 """
 
 import contextlib
 import os
+import select
 import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
-PLACES = {
-    "run": "/run/libvirt",
-    "etc": "/etc/libvirt",
-    "lib": "/var/lib/libvirt",
-    "log": "/var/log/libvirt",
-    "cache": "/var/cache/libvirt",
-}
+from lab.owned import PLACES, end_processes, processes_of
+
 LONGEST_SOCKET_PATH = 107
+SUPERVISOR = Path(__file__).resolve().with_name("supervisor.py")
 
 # /run/libvirt itself may be absent where no systemd made it; an empty folder there hurts nobody and is not removed,
 # because removing a mount point takes the mount away from every other namespace.
@@ -42,8 +41,8 @@ INSIDE = """
 set -e
 {mounts}
 {extra}
-virtlogd -f {root}/etc/virtlogd.conf -p {root}/virtlogd.pid 2>>{root}/log/virtlogd.log &
-exec libvirtd -f {root}/etc/libvirtd.conf -p {root}/libvirtd.pid {options} 2>>{root}/log/libvirtd.log
+virtlogd -f {root}/etc/virtlogd.conf -p {root}/virtlogd.pid </dev/null 2>>{root}/log/virtlogd.log &
+exec {supervisor} libvirtd -f {root}/etc/libvirtd.conf -p {root}/libvirtd.pid {options} 2>>{root}/log/libvirtd.log
 """
 
 # libvirt asks whether it may write to /dev/kvm: to a file on a read-only mount not even root may.
@@ -101,7 +100,9 @@ class PrivateLibvirtd:
         self._settings = settings
         self._cache = cache or self.root / "cache"
         self._kvm = kvm_works() if kvm is None else kvm
-        self._daemon: subprocess.Popen[bytes] | None = None
+        self._supervisor: subprocess.Popen[bytes] | None = None
+        self._line: socket.socket | None = None
+        self._daemon: int | None = None  # a pidfd
 
     @property
     def uri(self) -> str:
@@ -111,15 +112,32 @@ class PrivateLibvirtd:
     @property
     def pid(self) -> int:
         """libvirtd's own pid, seen from outside of any namespace."""
+        if self._daemon is not None:
+            fields = Path(f"/proc/self/fdinfo/{self._daemon}").read_text().split()
+            if (pid := int(fields[fields.index("Pid:") + 1])) > 0:
+                return pid
+        raise LibvirtdFailed("libvirtd is not running")
+
+    def guest(self, name: str) -> int:
+        """The pid of a running guest's QEMU, seen from outside of any namespace."""
+        told = (self.root / "run" / "qemu" / f"{name}.pid").read_text().strip()
+        for pid in processes_of(self.root):
+            with contextlib.suppress(OSError):
+                fields = Path(f"/proc/{pid}/status").read_text().partition("NSpid:")[2].partition("\n")[0].split()
+                if fields[-1:] == [told]:
+                    return pid
+        raise LibvirtdFailed(f"guest {name} is not running")
+
+    def send(self, number: signal.Signals) -> None:
+        """Sends libvirtd itself a signal; nobody else can get it, whatever became of libvirtd."""
         if self._daemon is None:
             raise LibvirtdFailed("libvirtd is not running")
-        pid = self._daemon.pid
-        while (comm := Path(f"/proc/{pid}/comm").read_text().strip()) != "libvirtd":
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            if not children:
-                raise LibvirtdFailed(f"libvirtd is not running below {comm}")
-            pid = int(children[0])
-        return pid
+        signal.pidfd_send_signal(self._daemon, number)
+
+    def inside(self, *command: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+        """Runs a program where libvirtd and its guests see the file system; its exit code is the caller's business."""
+        enter = ["nsenter", f"--target={self.pid}", "--mount", "--"]
+        return subprocess.run([*enter, *command], capture_output=True, text=True, timeout=timeout, check=False)
 
     def outside(self, path: str | Path) -> Path:
         """Where a path that libvirt reports is found by a process outside."""
@@ -134,21 +152,19 @@ class PrivateLibvirtd:
         What an earlier run left in this folder is ended first, unless `keep_guests`: then the new daemon finds the
         guests of the one that `stop_daemon` ended, as after an upgrade or a crash.
         """
+        self.stop_daemon()
         if not keep_guests:
+            self._end_supervisor()
             end_processes(self.root)
             shutil.rmtree(self.root / "run", ignore_errors=True)  # as after a boot: no guest is remembered as running
         self._write_settings()
         self.socket.unlink(missing_ok=True)
-        with self._log.open("ab") as log:
-            self._daemon = subprocess.Popen(
-                [*self._command, "sh", "-c", self._script()],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        deadline = time.monotonic() + patience
         try:
-            self._wait_until_it_listens(time.monotonic() + patience)
+            if self._supervisor is None or self._supervisor.poll() is not None:
+                self._start_supervisor()
+            self._start_daemon(patience)
+            self._wait_until_it_listens(deadline)
         except BaseException:
             self.stop()
             raise
@@ -157,19 +173,20 @@ class PrivateLibvirtd:
     def stop(self) -> None:
         """Ends libvirtd, then its guests and everything else that it started."""
         self.stop_daemon(signal.SIGTERM)
+        self._end_supervisor()
         end_processes(self.root)
 
     def stop_daemon(self, how: signal.Signals = signal.SIGKILL, patience: float = 10.0) -> None:
         """Ends libvirtd alone; its guests run on."""
         if self._daemon is None:
             return
-        with contextlib.suppress(OSError, LibvirtdFailed):
-            os.kill(self.pid, how)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._daemon.wait(patience)
-        if self._daemon.poll() is None:
-            os.killpg(self._daemon.pid, signal.SIGKILL)
-        self._daemon.wait()
+        for each in (how, signal.SIGCONT):  # a stopped process hears nothing but SIGKILL
+            with contextlib.suppress(ProcessLookupError):
+                self.send(each)
+        if not self._daemon_ends(patience):
+            self.send(signal.SIGKILL)
+            self._daemon_ends(patience)
+        os.close(self._daemon)
         self._daemon = None
 
     def virsh(self, *arguments: str, timeout: float = 120.0) -> str:
@@ -217,13 +234,54 @@ class PrivateLibvirtd:
         if not self._kvm and Path("/dev/kvm").exists():
             mounts += HIDE_KVM.format(root=root)
         options = "--listen" if self._listen else ""
-        return INSIDE.format(mounts=mounts, extra=self._extra, root=root, options=options)
+        supervisor = shlex.join([sys.executable, "-I", os.fspath(SUPERVISOR)])
+        return INSIDE.format(mounts=mounts, extra=self._extra, root=root, options=options, supervisor=supervisor)
+
+    def _start_supervisor(self) -> None:
+        self._end_supervisor()
+        self._line, inside = socket.socketpair()
+        with self._log.open("ab") as log, inside:
+            self._supervisor = subprocess.Popen(
+                [*self._command, "sh", "-c", self._script()],
+                stdin=inside,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _end_supervisor(self, patience: float = 20.0) -> None:
+        """With it ends all that libvirtd started."""
+        if self._line is not None:
+            self._line.close()
+        if self._supervisor is not None:
+            try:
+                self._supervisor.wait(patience)
+            except subprocess.TimeoutExpired:
+                self._supervisor.kill()
+                self._supervisor.wait()
+        self._line = self._supervisor = None
+
+    def _start_daemon(self, patience: float) -> None:
+        assert self._line is not None
+        self._line.settimeout(patience)
+        pidfds: list[int] = []
+        with contextlib.suppress(OSError):
+            self._line.send(b"!")
+            _, pidfds, _, _ = socket.recv_fds(self._line, 1, 1)
+        if not pidfds:
+            raise LibvirtdFailed(f"libvirtd cannot be started:\n{self._last_words()}")
+        (self._daemon,) = pidfds
+
+    def _daemon_ends(self, patience: float) -> bool:
+        assert self._daemon is not None
+        poll = select.poll()
+        poll.register(self._daemon, select.POLLIN)
+        return bool(poll.poll(patience * 1000))
 
     def _wait_until_it_listens(self, deadline: float) -> None:
-        assert self._daemon is not None
         while time.monotonic() < deadline:
-            if self._daemon.poll() is not None:
-                raise LibvirtdFailed(f"libvirtd ended with {self._daemon.returncode}:\n{self._last_words()}")
+            if self._daemon_ends(0):
+                raise LibvirtdFailed(f"libvirtd ended at once:\n{self._last_words()}")
             with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
                 client.connect(os.fspath(self.socket))
                 return
@@ -234,40 +292,19 @@ class PrivateLibvirtd:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-20:])
 
 
-def processes_of(root: Path) -> Iterator[int]:
-    """Every process that lives in a namespace made for `root`: daemons, guests, helpers.
-
-    Such a process finds our very folder at /run/libvirt, and lives in another mount namespace than we do. Both are
-    asked: no name, no pid file and no path that merely looks alike may ever put a stranger on this list.
-    """
-    try:
-        mine = (root.absolute() / "run").stat()
-    except FileNotFoundError:
-        return
-    our_namespace = Path("/proc/self/ns/mnt").readlink()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                apart = (entry / "ns/mnt").readlink() != our_namespace
-                if apart and os.path.samestat(mine, Path(f"{entry}/root{PLACES['run']}").stat()):
-                    yield int(entry.name)
-
-
-def end_processes(root: Path, patience: float = 10.0) -> None:
-    """Kills what `processes_of` finds until nothing is found."""
-    deadline = time.monotonic() + patience
-    while found := list(processes_of(root)):
-        for pid in found:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        if time.monotonic() > deadline:
-            raise LibvirtdFailed(f"processes {found} of {root} do not end")
-        time.sleep(0.02)
+@contextlib.contextmanager
+def passing_libvirtd(**options: Any) -> Iterator[PrivateLibvirtd]:
+    """One that runs, in a folder that is gone afterwards; its path is short because those of sockets below must be."""
+    with (
+        tempfile.TemporaryDirectory(prefix="libvirtd-", dir="/tmp") as root,
+        PrivateLibvirtd(Path(root), **options) as libvirtd,
+    ):
+        yield libvirtd
 
 
 def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1:
-        sys.stderr.write("usage: libvirtd.py ROOT\n")
+        sys.stderr.write("usage: python -m lab.libvirtd ROOT\n")
         return 2
     for asked in (signal.SIGTERM, signal.SIGINT):
         signal.signal(asked, lambda *_: sys.exit(0))

@@ -1,7 +1,11 @@
 """A private libvirtd and the guest of contrib/guest."""
 
+import os
+import select
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +13,8 @@ import pytest
 
 from lab.cleanup import Lab
 from lab.guests import PROJECT, Console, domain_xml
-from lab.libvirtd import PrivateLibvirtd, VirshFailed, processes_of
+from lab.libvirtd import LibvirtdFailed, PrivateLibvirtd, VirshFailed, passing_libvirtd
+from lab.owned import processes_of
 
 
 @pytest.fixture
@@ -87,8 +92,9 @@ def test_two_libvirtds_do_not_see_each_other(
 
 def test_as_a_program_it_ends_with_its_standard_input(lab: Lab) -> None:
     root = lab.folder / "program"
-    program = [sys.executable, str(PROJECT / "tests" / "lab" / "libvirtd.py"), str(root)]
-    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+    program = [sys.executable, "-m", "lab.libvirtd", str(root)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(program, cwd=PROJECT / "tests", text=True, **pipes) as running:
         assert running.stdin is not None and running.stdout is not None
         uri = running.stdout.readline().strip()
         assert uri == f"qemu+unix:///system?socket={root}/run/libvirt-sock"
@@ -107,3 +113,66 @@ def test_the_guest_is_built_once(guest: Path) -> None:
     before = (guest / "initrd.img").stat().st_mtime_ns
     subprocess.run([PROJECT / "contrib" / "guest" / "build.sh"], check=True, timeout=5)
     assert (guest / "initrd.img").stat().st_mtime_ns == before
+
+
+def test_a_killed_guest_is_buried_at_once_so_destroying_is_quick(
+    lab: Lab, libvirtd: PrivateLibvirtd, guest: Path
+) -> None:
+    definition = lab.folder / "brief.xml"
+    definition.write_text(domain_xml("brief", lab.folder / "console.log"))
+    libvirtd.virsh("create", str(definition))
+    qemu = os.pidfd_open(libvirtd.guest("brief"))
+    started = time.monotonic()
+    libvirtd.virsh("destroy", "brief")
+    assert time.monotonic() - started < 1, "libvirt looks again after a second or so, where nobody buries it at once"
+    assert select.select([qemu], [], [], 0)[0]
+    os.close(qemu)
+    with pytest.raises(OSError, match=r"brief\.pid"):
+        libvirtd.guest("brief")
+
+
+def test_a_frozen_libvirtd_says_nothing_until_thawed_and_can_be_stopped(libvirtd: PrivateLibvirtd) -> None:
+    libvirtd.send(signal.SIGSTOP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        libvirtd.virsh("list", timeout=0.3)
+    libvirtd.send(signal.SIGCONT)
+    assert libvirtd.virsh("list") == ""
+    libvirtd.send(signal.SIGSTOP)
+    started = time.monotonic()
+    libvirtd.stop()
+    assert time.monotonic() - started < 5
+    assert processes_of(libvirtd.root) == []
+
+
+def test_a_dead_libvirtd_has_no_pid_and_takes_no_signal(libvirtd: PrivateLibvirtd) -> None:
+    pid = libvirtd.pid
+    assert Path(f"/proc/{pid}/comm").read_text() == "libvirtd\n"
+    libvirtd.stop_daemon()
+    for use in (lambda: libvirtd.pid, lambda: libvirtd.send(signal.SIGCONT), lambda: libvirtd.inside("true")):
+        with pytest.raises(LibvirtdFailed, match="not running"):
+            use()
+    assert libvirtd.start(keep_guests=True).pid != pid
+
+
+def test_what_is_mounted_inside_is_not_seen_outside_and_lasts_over_a_restart(
+    lab: Lab, libvirtd: PrivateLibvirtd
+) -> None:
+    folder = lab.subfolder("mounted")
+    assert libvirtd.inside("mount", "-t", "tmpfs", "tmpfs", str(folder)).returncode == 0
+    assert not folder.is_mount()
+    libvirtd.stop_daemon()
+    libvirtd.start(keep_guests=True)
+    assert libvirtd.inside("mountpoint", str(folder)).returncode == 0
+
+
+def test_settings_that_libvirtd_refuses_are_told_with_its_last_words(lab: Lab, libvirt_cache: Path) -> None:
+    refused = PrivateLibvirtd(lab.folder / "l", settings=["max_clients = -"], cache=libvirt_cache)
+    with pytest.raises(LibvirtdFailed, match=r"libvirtd\.conf"):
+        refused.start()
+    assert processes_of(refused.root) == []
+
+
+def test_a_passing_libvirtd_leaves_no_folder(libvirt_cache: Path) -> None:
+    with passing_libvirtd(cache=libvirt_cache) as libvirtd:
+        assert libvirtd.virsh("list") == ""
+    assert not libvirtd.root.exists()

@@ -1,12 +1,6 @@
-"""Hypervisors for the tests: libvirt's own fake driver inside the process, and a private libvirtd with real QEMU."""
+"""Connections for the tests: to libvirt's own fake driver inside the process, and to a private libvirtd with QEMU."""
 
-import os
-import shutil
-import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 import pytest_twisted
@@ -17,123 +11,6 @@ from twisted.internet.task import deferLater
 from virgate.events import EventBus
 from virgate.libvirt.connection import Hypervisor
 from virgate.libvirt.domains import Domains
-
-PRIVATE = ("run", "etc/libvirt", "var/lib/libvirt", "var/cache/libvirt", "var/log/libvirt")
-
-SUPERVISOR = r"""
-import ctypes, os, signal, subprocess, sys
-
-ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: guests become ours when libvirtd detaches them
-
-
-def reap(*_):
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
-
-
-signal.signal(signal.SIGCHLD, reap)
-for _ in sys.stdin:
-    print(subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=sys.stderr).pid, flush=True)
-while children := open(f"/proc/self/task/{os.getpid()}/children").read().split():
-    for child in children:
-        os.kill(int(child), signal.SIGKILL)
-    reap()
-"""
-
-START = """
-set -e
-for folder in {folders}; do mount --bind {root}/$folder /$folder; done
-exec "$@"
-"""
-
-
-class Libvirtd:
-    """A libvirtd of our own, in a mount namespace of its own; QEMU inherits the namespace.
-
-    A supervisor starts it, reaps guests at once (not every init does, and libvirt waits for that when it destroys
-    one) and kills all that is left when we close its input, or die.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.socket = root / "run/libvirt/libvirt-sock"
-        self.uri = f"qemu+unix:///system?socket={self.socket}"
-        self.pid = 0
-        for folder in (*PRIVATE, "run/lock"):
-            (root / folder).mkdir(parents=True)
-        shutil.copytree("/etc/libvirt", root / "etc/libvirt", dirs_exist_ok=True)
-        shutil.rmtree(root / "etc/libvirt/qemu/networks", ignore_errors=True)
-        (root / "etc/libvirt/qemu.conf").write_text(
-            'user = "root"\ngroup = "root"\nstdio_handler = "file"\nremember_owner = 0\n'
-        )
-        (root / "etc/libvirt/libvirtd.conf").write_text(
-            'auth_unix_rw = "none"\nunix_sock_dir = "/run/libvirt"\nkeepalive_interval = -1\n'
-        )
-        script = START.format(root=root, folders=" ".join(PRIVATE))
-        program = ["libvirtd", "--config", str(root / "etc/libvirt/libvirtd.conf")]
-        supervisor = [sys.executable, "-c", SUPERVISOR]
-        with (root / "libvirtd.out").open("ab") as out:
-            self._supervisor = subprocess.Popen(
-                ["unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh", *supervisor, *program],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=out,
-                start_new_session=True,
-                text=True,
-            )
-
-    def start(self) -> None:
-        """Comes back when the socket is there."""
-        self.socket.unlink(missing_ok=True)
-        self._supervisor.stdin.write("start\n")
-        self._supervisor.stdin.flush()
-        self.pid = int(self._supervisor.stdout.readline())
-        end = time.monotonic() + 30
-        while not self.socket.exists():
-            assert Path(f"/proc/{self.pid}").exists(), (self.root / "libvirtd.out").read_text()
-            assert time.monotonic() < end, "libvirtd made no socket"
-            time.sleep(0.02)
-
-    def signal(self, number: int) -> None:
-        os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        """As a crash: guests go on."""
-        self.signal(signal.SIGKILL)
-        while Path(f"/proc/{self.pid}").exists():
-            time.sleep(0.005)
-
-    def guest(self, name: str) -> int:
-        """The process of a guest."""
-        return int((self.root / f"run/libvirt/qemu/{name}.pid").read_text())
-
-    def inside(self, *command: str) -> None:
-        """Runs a program where libvirtd sees the file system; its exit code is its own business."""
-        subprocess.run(["nsenter", "-t", str(self.pid), "-m", *command], check=False, capture_output=True)
-
-    def small_folder(self) -> Path:
-        """A file system of 64 KiB that only libvirtd and its guests see."""
-        folder = self.root / "small"
-        folder.mkdir(exist_ok=True)
-        self.inside("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder))
-        return folder
-
-    def close(self) -> None:
-        self._supervisor.stdin.close()
-        self._supervisor.wait(20)
-
-
-@pytest.fixture(scope="session")
-def libvirtd(tmp_path_factory):
-    daemon = Libvirtd(tmp_path_factory.mktemp("libvirtd"))
-    try:
-        daemon.start()
-        yield daemon
-    finally:
-        daemon.close()
 
 
 class Heard:

@@ -65,7 +65,9 @@ async def test_a_guest_s_watchdog_tells_what_was_done(boot, heard, domains):
 
 @pytest_twisted.ensureDeferred
 async def test_a_full_disk_pauses_its_guest_and_says_which(boot, heard, domains, libvirtd):
-    image = libvirtd.small_folder() / "disk"
+    image = libvirtd.root / "small" / "disk"
+    image.parent.mkdir()
+    libvirtd.inside("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(image.parent))
     libvirtd.inside("truncate", "-s", "1M", str(image))
     libvirtd.inside("dd", "if=/dev/zero", f"of={image.parent}/filler", "bs=4k", "count=16")
     disk = f"""<disk type='file' device='disk'><driver name='qemu' type='raw' error_policy='enospace'/>

@@ -72,14 +72,14 @@ async def test_metadata_of_a_running_machine_is_in_both_its_documents(domains, g
 @pytest_twisted.ensureDeferred
 async def test_a_restarted_libvirtd_is_found_again_with_its_machines(libvirtd, real, domains, guest, heard):
     uuid = await domains.create(guest("survivor"), paused=True)
-    libvirtd.kill()
+    libvirtd.stop_daemon()
     lost = await heard.until("libvirt.disconnected")
     assert lost["uri"] == libvirtd.uri
     assert not real.connected
     with pytest.raises(HypervisorAway):
         await domains.state(uuid)
     heard.told.clear()
-    libvirtd.start()
+    libvirtd.start(keep_guests=True)
     await heard.until("libvirt.connected")
     assert await domains.state(uuid) == ("paused", "user")
     await domains.resume(uuid)
@@ -88,15 +88,15 @@ async def test_a_restarted_libvirtd_is_found_again_with_its_machines(libvirtd, r
 
 @pytest_twisted.ensureDeferred
 async def test_calls_under_way_when_libvirtd_dies_fail_as_away(libvirtd, real, domains, heard):
-    libvirtd.signal(signal.SIGSTOP)
+    libvirtd.send(signal.SIGSTOP)
     waiting = [ensureDeferred(domains.list()) for _ in range(12)]
-    libvirtd.kill()
+    libvirtd.stop_daemon()
     for call in waiting:
         with pytest.raises(HypervisorAway):
             await call
     assert len(heard.of("libvirt.disconnected")) == 1
     heard.told.clear()
-    libvirtd.start()
+    libvirtd.start(keep_guests=True)
     await heard.until("libvirt.connected")
     assert await domains.list() == []
 
@@ -105,12 +105,12 @@ async def test_calls_under_way_when_libvirtd_dies_fail_as_away(libvirtd, real, d
 async def test_a_libvirtd_that_hangs_is_noticed_by_keep_alive(libvirtd, events, heard):
     hypervisor = Hypervisor(libvirtd.uri, events, keepalive=(1, 1), pauses=(0.1,))
     await hypervisor.start()
-    libvirtd.signal(signal.SIGSTOP)
+    libvirtd.send(signal.SIGSTOP)
     hanging = ensureDeferred(Domains(hypervisor).list())
     with pytest.raises(HypervisorAway):
         await hanging
     assert not hypervisor.connected
-    libvirtd.signal(signal.SIGCONT)
+    libvirtd.send(signal.SIGCONT)
     heard.told.clear()
     await heard.until("libvirt.connected")
     await hypervisor.stop()
@@ -134,11 +134,11 @@ async def test_starting_without_libvirt_does_not_fail_and_says_so_once(events, h
 @pytest_twisted.ensureDeferred
 async def test_starting_while_libvirt_accepts_and_says_nothing_does_not_hang(libvirtd, events, heard, monkeypatch):
     monkeypatch.setattr("virgate.libvirt.connection.FIRST_ATTEMPT", 0.2)
-    libvirtd.signal(signal.SIGSTOP)
+    libvirtd.send(signal.SIGSTOP)
     hypervisor = Hypervisor(libvirtd.uri, events)
     await hypervisor.start()
     assert heard.told == [("libvirt.disconnected", {"uri": libvirtd.uri, "reason": "no answer yet"})]
-    libvirtd.signal(signal.SIGCONT)
+    libvirtd.send(signal.SIGCONT)
     await heard.until("libvirt.connected")
     await hypervisor.stop()
 
@@ -153,9 +153,9 @@ async def test_an_unknown_real_machine_is_not_found(domains):
 async def test_a_lost_connection_is_given_back_with_all_its_callbacks(libvirtd, real, heard):
     connection = weakref.ref(await real.call(lambda connection: connection))
     descriptors = len(os.listdir("/proc/self/fd"))
-    libvirtd.kill()
+    libvirtd.stop_daemon()
     await heard.until("libvirt.disconnected")
-    libvirtd.start()
+    libvirtd.start(keep_guests=True)
     heard.told.clear()
     await heard.until("libvirt.connected")
     gc.collect()

@@ -1,16 +1,14 @@
-"""Machines on a real QEMU: a libvirtd of this folder's own, no guest disk unless a test wants one."""
+"""Machines on a real QEMU, without a disk unless a test wants one."""
 
-import importlib.util
 import os
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
 from attrs import define, field
+from lab.libvirtd import PrivateLibvirtd
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
@@ -24,26 +22,12 @@ from virgate.node.vm.registry import Machines
 from virgate.node.vm.settings import MachineSettings
 from virgate.plugins import Hooks
 
-LAB = Path(__file__).parents[2] / "lab" / "libvirtd.py"
 
-
-def _lab() -> Any:
-    specification = importlib.util.spec_from_file_location("lab_libvirtd", LAB)
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def libvirtd() -> Iterator[Any]:
-    root = Path(tempfile.mkdtemp(prefix="vm-"))  # a socket's path must be short
-    (root / "lib/qemu/channels").mkdir(parents=True)
-    try:
-        with _lab().PrivateLibvirtd(root) as running:
-            yield running
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+@pytest.fixture(scope="module")
+def libvirtd(libvirtd: PrivateLibvirtd) -> PrivateLibvirtd:
+    """Machines have their channels where libvirtd's own /var/lib/libvirt is."""
+    (libvirtd.root / "lib/qemu/channels").mkdir(parents=True)
+    return libvirtd
 
 
 class PathDisks:
@@ -115,7 +99,7 @@ def make_machines(tmp_path: Path) -> Callable[..., Machines]:
 
 
 @pytest_twisted.async_yield_fixture
-async def bench(libvirtd: Any, make_machines: Any) -> AsyncIterator[Bench]:
+async def bench(libvirtd: PrivateLibvirtd, make_machines: Any) -> AsyncIterator[Bench]:
     events = EventBus()
     hooks = Hooks(vm, devices, host)
     hypervisor = Hypervisor(libvirtd.uri, events)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from lab.libvirtd import PrivateLibvirtd
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
@@ -17,7 +18,7 @@ from virgate.node.vm.powerdown import power_down
 
 @pytest_twisted.ensureDeferred
 async def test_a_machine_runs_pauses_goes_on_and_is_gone_after_destroy(
-    bench: Any, params: dict[str, Any], libvirtd: Any
+    bench: Any, params: dict[str, Any], libvirtd: PrivateLibvirtd
 ) -> None:
     vm = params["vmId"]
     machine = await bench.machines.create(params)
@@ -39,7 +40,7 @@ async def test_a_machine_runs_pauses_goes_on_and_is_gone_after_destroy(
 
 
 @pytest_twisted.ensureDeferred
-async def test_launch_paused_waits_for_cont(bench: Any, params: dict[str, Any], libvirtd: Any) -> None:
+async def test_launch_paused_waits_for_cont(bench: Any, params: dict[str, Any], libvirtd: PrivateLibvirtd) -> None:
     vm = params["vmId"]
     machine = await bench.machines.create({**params, "launchPaused": True})
     await bench.until(vm, "Paused", "Down")
@@ -50,7 +51,9 @@ async def test_launch_paused_waits_for_cont(bench: Any, params: dict[str, Any], 
 
 
 @pytest_twisted.ensureDeferred
-async def test_hooks_see_and_change_the_machine_in_order(bench: Any, params: dict[str, Any], libvirtd: Any) -> None:
+async def test_hooks_see_and_change_the_machine_in_order(
+    bench: Any, params: dict[str, Any], libvirtd: PrivateLibvirtd
+) -> None:
     class Plugin:
         seen: list[str] = []
 
@@ -117,7 +120,7 @@ async def test_real_samples_become_statistics(bench: Any, params: dict[str, Any]
 
 @pytest_twisted.ensureDeferred
 async def test_a_disk_that_is_not_there_is_told_as_the_exit_reason(
-    bench: Any, params: dict[str, Any], libvirtd: Any
+    bench: Any, params: dict[str, Any], libvirtd: PrivateLibvirtd
 ) -> None:
     vm = params["vmId"]
     disk = {"type": "disk", "device": "disk", "iface": "virtio", "format": "raw", "path": "/nowhere/disk"}
@@ -131,14 +134,14 @@ async def test_a_disk_that_is_not_there_is_told_as_the_exit_reason(
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_killed_qemu_is_a_lost_one(bench: Any, params: dict[str, Any], libvirtd: Any) -> None:
+async def test_a_killed_qemu_is_a_lost_one(bench: Any, params: dict[str, Any], libvirtd: PrivateLibvirtd) -> None:
     import os
     import signal
 
     vm = params["vmId"]
     machine = await bench.machines.create(params)
     await bench.until(vm, "Powering up", "Down")
-    pid = int((libvirtd.root / "run/qemu" / f"{params['vmName']}.pid").read_text())
+    pid = libvirtd.guest(params["vmName"])
     os.kill(pid, signal.SIGKILL)
     await bench.until(vm, "Down")
     assert (machine.vitals.exit.code, machine.vitals.exit.reason) == (1, 2)
@@ -146,7 +149,9 @@ async def test_a_killed_qemu_is_a_lost_one(bench: Any, params: dict[str, Any], l
 
 
 @pytest_twisted.ensureDeferred
-async def test_reset_and_forced_shutdown_reach_the_guest(bench: Any, params: dict[str, Any], libvirtd: Any) -> None:
+async def test_reset_and_forced_shutdown_reach_the_guest(
+    bench: Any, params: dict[str, Any], libvirtd: PrivateLibvirtd
+) -> None:
     vm = params["vmId"]
     machine = await bench.machines.create(params)
     await bench.until(vm, "Powering up", "Down")
@@ -177,7 +182,7 @@ async def test_a_machine_without_console_says_so(bench: Any, params: dict[str, A
 
 @pytest_twisted.ensureDeferred
 async def test_a_domain_of_virsh_is_listed_as_external_and_left_alone(
-    bench: Any, libvirtd: Any, tmp_path: Path
+    bench: Any, libvirtd: PrivateLibvirtd, tmp_path: Path
 ) -> None:
     vm = "99999999-9999-4999-8999-999999999999"
     document = tmp_path / "stranger.xml"

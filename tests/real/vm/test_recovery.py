@@ -1,12 +1,14 @@
 """A running guest survives the sudden death of its daemon."""
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest_twisted
+from lab.libvirtd import PrivateLibvirtd
 
 from virgate.node.vm import describe
 from virgate.run.process import spawn
@@ -16,7 +18,7 @@ DAEMON = Path(__file__).with_name("daemon.py")
 
 @pytest_twisted.ensureDeferred
 async def test_a_guest_survives_kill_9_of_its_daemon_and_is_managed_again_with_all_its_properties(
-    bench: Any, params: dict[str, Any], libvirtd: Any, tmp_path: Path
+    bench: Any, params: dict[str, Any], libvirtd: PrivateLibvirtd, tmp_path: Path
 ) -> None:
     vm = params["vmId"]
     await bench.machines.stop()  # the other daemon is the only one for now
@@ -68,15 +70,13 @@ def hooked(machine: Any) -> list[Any]:
 
 @pytest_twisted.ensureDeferred
 async def test_machines_are_caught_up_with_after_libvirtd_was_away(
-    bench: Any, params: dict[str, Any], libvirtd: Any
+    bench: Any, params: dict[str, Any], libvirtd: PrivateLibvirtd
 ) -> None:
     vm = params["vmId"]
     machine = await bench.machines.create(params)
     await bench.until(vm, "Powering up", "Down")
-    pid = int((libvirtd.root / "run/qemu" / f"{params['vmName']}.pid").read_text())
+    pid = libvirtd.guest(params["vmName"])
     libvirtd.stop_daemon()
-    import os
-
     os.kill(pid, signal.SIGKILL)
     libvirtd.start(keep_guests=True)
     await bench.until(vm, "Down")

@@ -243,7 +243,7 @@ class PrivateLibvirtd:
         with self._log.open("ab") as log, inside:
             self._supervisor = subprocess.Popen(
                 [*self._command, "sh", "-c", self._script()],
-                stdin=inside,
+                stdin=inside.fileno(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -37,7 +37,7 @@ def supervise(owner: socket.socket, command: Sequence[str]) -> None:
         if owner in ready:
             if not owner.recv(1):
                 return
-            child = os.pidfd_open(os.posix_spawnp(command[0], command, os.environ, file_actions=[NO_INPUT]))
+            child = os.pidfd_open(os.posix_spawnp(command[0], list(command), os.environ, file_actions=[NO_INPUT]))
             socket.send_fds(owner, [b"!"], [child])
             os.close(child)
 

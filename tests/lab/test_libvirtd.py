@@ -93,8 +93,8 @@ def test_two_libvirtds_do_not_see_each_other(
 def test_as_a_program_it_ends_with_its_standard_input(lab: Lab) -> None:
     root = lab.folder / "program"
     program = [sys.executable, "-m", "lab.libvirtd", str(root)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(program, cwd=PROJECT / "tests", text=True, **pipes) as running:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(program, cwd=PROJECT / "tests", stdin=pipe, stdout=pipe, text=True) as running:
         assert running.stdin is not None and running.stdout is not None
         uri = running.stdout.readline().strip()
         assert uri == f"qemu+unix:///system?socket={root}/run/libvirt-sock"

@@ -23,7 +23,7 @@ class Running:
         self.port = free_port()
         self.log = home / "virgated.log"
         self.process: subprocess.Popen[bytes] | None = None
-        self.api = xmlrpc.client.ServerProxy(f"http://127.0.0.1:{self.port}/", allow_none=True)
+        self.api: Any = xmlrpc.client.ServerProxy(f"http://127.0.0.1:{self.port}/", allow_none=True)
 
     def argv(self, *more: str) -> list[str]:
         settings = {

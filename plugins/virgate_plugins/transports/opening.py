@@ -34,6 +34,7 @@ class Opening(Protocol):
         self._ready = not tls
         self._admit = admit
         self._bytes = b""
+        self._lost = False
         self.chosen: Any = None
 
     def connectionMade(self) -> None:
@@ -50,10 +51,13 @@ class Opening(Protocol):
             Deferred.fromCoroutine(self._ask(self._admit))
 
     async def _ask(self, admit: Admit) -> None:
-        self._ready = await admit(self.transport)
-        if self._ready:
+        try:
+            self._ready = await admit(self.transport)
+        except Exception:
+            self.log.failure("nobody can tell who {peer} is", peer=self.transport.getPeer().host)
+        if self._ready and not self._lost:
             self._choose()
-        else:
+        elif not self._ready:
             self.transport.abortConnection()
 
     def dataReceived(self, data: bytes) -> None:
@@ -67,6 +71,7 @@ class Opening(Protocol):
             self.transport.pauseProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._lost = True
         self._patience.end()
         if self.chosen is not None:
             self.chosen.connectionLost(reason)

@@ -12,7 +12,9 @@ from virgate.api.dispatch import Api
 from virgate.config import Settings
 from virgate.config.daemon import DaemonSettings
 from virgate.hookspecs.transport import WireProtocol
+from virgate_plugins.transports.neighbours import Neighbours
 from virgate_plugins.transports.opening import Opening
+from virgate_plugins.transports.refusing import refusals
 from virgate_plugins.transports.settings import XmlrpcSettings
 
 
@@ -42,15 +44,19 @@ class ManagementPort:
 
     async def start(self) -> None:
         table = await self._api.hooks.wire_protocols(api=self._api, settings=self._all_settings)
-        factory = OpeningFactory(table, self._reactor, tls=self.tls)
+        factory = OpeningFactory(table, self._reactor, tls=self.tls, most=self._settings.connections)
         outer: Any = factory
         if self.tls:
             from virgate_plugins.transports import tls
 
             outer = tls.guarded(factory, self._all_settings, self._reactor)
+        elif is_loopback(self._settings.address):
+            factory.neighbours = Neighbours.named(self._settings.local_users)
         self._factory = factory
         self._port = self._reactor.listenTCP(self._settings.port, outer, interface=self._settings.address)
         self.log.info("listening: {what}", what=self.describe())
+        if not self.tls and factory.neighbours.users is None:
+            self.log.warn("everybody who reaches {what} has the power of root here", what=self.describe())
 
     async def stop(self) -> None:
         if self._port is None:
@@ -65,26 +71,47 @@ class ManagementPort:
 
 
 class OpeningFactory(Factory):
-    """Makes an `Opening` per connection and knows those that are open."""
+    """Makes an `Opening` per connection and knows those that are open, at most `most`."""
 
     noisy = False
+    log = Logger()
 
-    def __init__(self, table: Sequence[WireProtocol], reactor: Any, *, tls: bool) -> None:
+    def __init__(self, table: Sequence[WireProtocol], reactor: Any, *, tls: bool, most: int = 256) -> None:
         self._table = tuple(table)
         self._reactor = reactor
         self._tls = tls
+        self._most = most
         self.admit: Any = None
-        self._open: set[_Counted] = set()
+        self.neighbours = Neighbours(None)
+        self._open: dict[_Counted, None] = {}
         self._empty: Deferred[None] | None = None
 
     def buildProtocol(self, addr: Any) -> Any:
-        made = _Counted(self._table, self._reactor, tls=self._tls, admit=self.admit)
+        if len(self._open) >= self._most and not self._make_room():
+            self.log.warn("{peer} is refused: {number} connections are open", peer=addr.host, number=self._most)
+            return None
+        made = _Counted((), self._reactor, tls=self._tls, admit=self.admit)
         made.factory = self
-        self._open.add(made)
+        self._open[made] = None
         return made
 
+    def table_for(self, transport: Any) -> tuple[Sequence[WireProtocol], bool]:
+        """What a connection may speak, and whether it is admitted."""
+        if self.neighbours.admit(transport):
+            return self._table, True
+        return refusals(self._reactor), False
+
+    def _make_room(self) -> bool:
+        """Closes the oldest connection that is nobody's yet."""
+        for opening in self._open:
+            if opening.chosen is None or not opening.admitted:
+                opening.transport.abortConnection()
+                self.forget(opening)
+                return True
+        return False
+
     def forget(self, opening: "_Counted") -> None:
-        self._open.discard(opening)
+        self._open.pop(opening, None)
         if not self._open and self._empty is not None:
             empty, self._empty = self._empty, None
             empty.callback(None)
@@ -109,6 +136,11 @@ class OpeningFactory(Factory):
 
 class _Counted(Opening):
     factory: OpeningFactory
+    admitted = False
+
+    def connectionMade(self) -> None:
+        self._table, self.admitted = self.factory.table_for(self.transport)
+        super().connectionMade()
 
     def connectionLost(self, reason: Any = None) -> None:
         super().connectionLost(reason)

@@ -25,6 +25,17 @@ class XmlrpcSettings:
         "TLSv1.2", "Oldest TLS version that is spoken."
     )
     check_peer_name: bool = option(False, "Whether a client's certificate must name the address it comes from.")
+    local_users: list[str] = option(
+        [],
+        "Users of this host who may call on a loopback address without TLS, beside root and the daemon's own user;"
+        ' "*" lets everybody who can log in here have the power of root.',
+    )
+    connections: int = option(
+        256,
+        "Connections that may be open at once; when there are more, those are closed first that have not shown yet who"
+        " they are and what they speak.",
+        ge(1),
+    )
     body_limit: int = option(16 << 20, "Bytes a request body may have, also after decompression.", ge(1024))
     idle_timeout: float = option(60.0, "Seconds after which a connection without progress is closed.", ge(1))
 

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,3 +104,10 @@ def test_who_keeps_the_connection_open(version, connection, stays):
 )
 def test_gzip_is_accepted_when_its_weight_is_not_zero(offer, accepted):
     assert accepts_gzip(read_head(f"POST / HTTP/1.1\r\nAccept-Encoding: {offer}".encode())) is accepted
+
+
+def test_a_header_of_blanks_is_refused_at_once_however_long_it_is():
+    begun = time.process_time()
+    with pytest.raises(Refused):
+        read_head(b"POST / HTTP/1.1\r\nA:" + b" " * 32000 + b"\x01")
+    assert time.process_time() - begun < 0.5, "time grows with a power of the length"

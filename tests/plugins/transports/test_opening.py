@@ -127,3 +127,30 @@ def test_an_opening_longer_than_what_is_looked_at_is_a_mistake():
         WireProtocol("x", (b"a" * (PEEK + 1),), Protocol)
     with pytest.raises(ValueError, match="Length"):
         WireProtocol("x", (), Protocol)
+
+
+def admission():
+    asked = Deferred()
+
+    async def admit(transport):
+        return await asked
+
+    opening, transport, clock = opened(tls=True, admit=admit)
+    opening.handshakeCompleted()
+    opening.dataReceived(b"POST / HTTP/1.1\r\n")
+    return opening, transport, clock, asked
+
+
+def test_a_connection_that_was_lost_while_its_client_was_looked_up_gets_no_protocol_and_leaves_no_timer():
+    opening, _, clock, asked = admission()
+    opening.connectionLost()
+    asked.callback(True)
+    assert opening.chosen is None
+    assert clock.getDelayedCalls() == []
+
+
+def test_a_look_up_that_breaks_admits_nobody():
+    opening, transport, _, asked = admission()
+    asked.errback(OSError("no resolver"))
+    assert opening.chosen is None
+    assert transport.disconnecting or transport.aborting

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.error import CannotListenError, ConnectError
 from twisted.internet.protocol import Protocol
+from twisted.logger import capturedLogs
 
 from virgate.api.verb import Family, Parameter, Reply, Verb
 from virgate.api.wire import integer, text
@@ -240,3 +241,48 @@ async def test_clients_that_send_nothing_or_half_a_request_do_not_hold_up_others
     client = await served.connect()
     for _ in range(10):
         assert value(await client.post(PING)) == DONE
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_page_in_a_browser_may_not_call(serve):
+    client = await (await serve()).connect()
+    status, _, body = await client.post(PING, Origin="http://example.org", Content_Type="text/plain")
+    assert (status, b"methodResponse" in body) == (403, False)
+    await client.closed()
+
+
+@pytest_twisted.ensureDeferred
+async def test_connections_that_say_nothing_make_room_for_others(serve):
+    served = await serve("xmlrpc.connections=3")
+    busy = await served.connect()
+    assert value(await busy.post(PING)) == DONE
+    silent = [await served.connect() for _ in range(4)]
+    for client in silent[:2]:
+        await client.closed()
+    last = await served.connect()
+    assert value(await last.post(PING)) == DONE
+    assert value(await busy.post(PING)) == DONE
+
+
+@pytest_twisted.ensureDeferred
+async def test_when_all_connections_are_in_use_another_is_closed_and_they_go_on(serve):
+    served = await serve("xmlrpc.connections=2")
+    busy = [await served.connect() for _ in range(2)]
+    for client in busy:
+        assert value(await client.post(PING)) == DONE
+    assert await (await served.connect()).closed() == b""
+    for client in busy:
+        assert value(await client.post(PING)) == DONE
+    busy[0].transport.loseConnection()
+    await busy[0].closed()
+    assert value(await busy[1].post(PING)) == DONE  # by now the server has seen the end of the other one, too
+    again = await served.connect()
+    assert value(await again.post(PING)) == DONE
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("assignment", ["xmlrpc.local_users=*", "xmlrpc.address=0.0.0.0"])
+async def test_a_port_that_is_open_to_everybody_says_so(serve, assignment):
+    with capturedLogs() as heard:
+        await serve(assignment, "xmlrpc.tls=false")
+    assert any("power of root" in event["log_format"] for event in heard)

@@ -36,7 +36,7 @@ class Limits:
 
 @implementer(IPushProducer)
 class HttpConnection(Protocol):
-    """`answer` is awaited once per request. It must not raise; what it raises is logged and answered with 500."""
+    """`answer` is awaited once per request. `Refused` is answered as it says; what else it raises is logged: 500."""
 
     log = Logger()
     transport: Any
@@ -151,6 +151,11 @@ class HttpConnection(Protocol):
     async def _serve(self, request: Request) -> None:
         try:
             response = await self._answer(request)
+        except Refused as refused:
+            self._busy = False
+            if not self._lost:
+                self._refuse(refused)
+            return
         except Exception:
             self.log.failure("answering {method} {path} failed", method=request.method, path=request.path)
             response = plain(500, "Internal Server Error")

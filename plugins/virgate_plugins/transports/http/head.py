@@ -5,7 +5,7 @@ import re
 from virgate_plugins.transports.http.message import Refused, Request
 
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([^\x00-\x20\x7f]+) HTTP/([0-9])\.([0-9])")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)")  # no two parts can match the same
 _SINGLE = ("content-length", "transfer-encoding", "host")
 
 
@@ -23,7 +23,7 @@ def read_head(data: bytes) -> Request:
         found = _FIELD.fullmatch(line)
         if found is None:
             raise Refused(400, "Malformed header")
-        name, value = found[1].decode("ascii").lower(), found[2].decode("latin-1")
+        name, value = found[1].decode("ascii").lower(), found[2].strip(b" \t").decode("latin-1")
         if name not in headers:
             headers[name] = value
         elif name in _SINGLE:

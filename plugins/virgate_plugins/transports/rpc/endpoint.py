@@ -8,7 +8,7 @@ from virgate.api.dispatch import Api
 from virgate.api.verb import Caller
 from virgate_plugins.transports.http.body import compressed
 from virgate_plugins.transports.http.head import accepts_gzip
-from virgate_plugins.transports.http.message import Request, Response, plain
+from virgate_plugins.transports.http.message import Refused, Request, Response, plain
 from virgate_plugins.transports.rpc import reading, writing
 from virgate_plugins.transports.rpc.introspection import answer_about
 
@@ -28,6 +28,8 @@ class Endpoint:
             return plain(501, "Not Implemented")
         if request.path not in PATHS:
             return plain(404, "No such page")
+        if "origin" in request.headers:  # a page in somebody's browser would act with that person's rights
+            raise Refused(403, "Pages of the web may not call")
         body = await self._respond(request)
         if len(body) > WORTH_COMPRESSING and accepts_gzip(request):
             return Response(200, compressed(body), "text/xml", (("Content-Encoding", "gzip"),))

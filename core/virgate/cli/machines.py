@@ -6,8 +6,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from virgate.cli.client import Client, for_completion
-from virgate.cli.problems import Problem
-from virgate.cli.progress import until
+from virgate.cli.problems import Problem, Stopped
+from virgate.cli.progress import ask_until
 
 STARTING = "WaitForLaunch"
 DOWN = "Down"
@@ -50,10 +50,12 @@ def wait_until_started(client: Client, vm: str, name: str) -> str:
 
     def settled() -> dict[str, Any] | None:
         status = _short(client, vm)["status"]
-        return None if status == STARTING else client.call("list", True, [vm])["vmList"][0]
+        return None if status == STARTING else _full(client, vm)
 
-    found = until(settled, f"{name} goes on starting.", "`virgate vm list` shows how it does.", vmId=vm)
-    assert found is not None
+    try:
+        found = ask_until(settled)
+    except KeyboardInterrupt:
+        raise Stopped(f"{name} goes on starting.", "`virgate vm list` shows how it does.", vmId=vm) from None
     if found["status"] == DOWN:
         raise Problem(
             f"{name} did not start: {found.get('exitMessage') or 'no reason was given'}",
@@ -66,12 +68,14 @@ def wait_until_started(client: Client, vm: str, name: str) -> str:
 
 def wait_until_down(client: Client, vm: str, name: str) -> dict[str, Any]:
     """The machine once it is Down: with why it ended."""
-    until(
-        lambda: _short(client, vm)["status"] == DOWN,
-        f"{name} has been asked and is not down yet.",
-        "`virgate vm list` shows how it does, `virgate vm destroy` powers it off.",
-        vmId=vm,
-    )
+    try:
+        return ask_until(lambda: _full(client, vm) if _short(client, vm)["status"] == DOWN else None)
+    except KeyboardInterrupt:
+        hint = "`virgate vm list` shows how it does, `virgate vm destroy` powers it off."
+        raise Stopped(f"{name} has been asked and is not down yet.", hint, vmId=vm) from None
+
+
+def _full(client: Client, vm: str) -> dict[str, Any]:
     return dict(client.call("list", True, [vm])["vmList"][0])
 
 

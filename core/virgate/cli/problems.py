@@ -22,6 +22,9 @@ HINTS = {
 }
 
 
+AWAY = "Is libvirtd running there? The daemon connects again by itself; guests that run go on."
+
+
 class Problem(click.ClickException):
     """One sentence, what to do next, and the fields that programs get."""
 
@@ -44,7 +47,8 @@ class Refused(Problem):
     """The daemon answered with a code other than 0."""
 
     def __init__(self, verb: str, code: int, message: str) -> None:
-        super().__init__(f"{verb}: {message} (code {code})", HINTS.get(code, ""), verb=verb, code=code)
+        hint = AWAY if message.startswith("No connection to libvirt") else HINTS.get(code, "")
+        super().__init__(f"{verb}: {message} (code {code})", hint, verb=verb, code=code)
         self.code = code
 
 

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -17,29 +17,13 @@ SHORTEST, LONGEST = 0.02, 0.5
 
 def wait_for_task(client: Client, id: str, clear: bool = True) -> None:
     """Shows a bar on a terminal until the task ends; raises with its message if it failed."""
-    verb = client.call("getTaskInfo", id)["TaskInfo"]["verb"]
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    visible = sys.stderr.isatty() and not client.as_json
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not visible) as bar:
-        line = bar.add_task(verb, total=100)
-
-        def ended() -> bool:
-            status.update(client.call("getTaskStatus", id)["taskStatus"])
-            bar.update(line, completed=float(status.get("progress", 0)), description=status["message"] or verb)
-            return bool(status["taskState"] == "finished")
-
-        status: dict[str, str] = {}
-        until(
-            ended,
-            f"The task {id} ({verb}) goes on.",
-            f"`virgate task wait {id}` waits for it again, `virgate task stop {id}` ends it and undoes its work.",
-            task=id,
-        )
+    verb = "task"
+    try:
+        verb = client.call("getTaskInfo", id)["TaskInfo"]["verb"]
+        status = _watch(client, id, verb)
+    except KeyboardInterrupt:
+        hint = f"`virgate task wait {id}` waits for it again, `virgate task stop {id}` ends it and undoes its work."
+        raise Stopped(f"The task {id} ({verb}) goes on.", hint, task=id) from None
     if clear:
         client.call("clearTask", id)
     if status["taskResult"] != "success":
@@ -54,13 +38,30 @@ def wait_for_task(client: Client, id: str, clear: bool = True) -> None:
         )
 
 
-def until(true: Callable[[], T], goes_on: str, hint: str, **fields: str) -> T:
-    """Asks, ever more rarely, until the answer is true, and gives it back."""
+def _watch(client: Client, id: str, verb: str) -> dict[str, Any]:
+    """What is said of the task when it has ended."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    visible = sys.stderr.isatty() and not client.as_json
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not visible) as bar:
+        line = bar.add_task(verb, total=100)
+
+        def ended() -> dict[str, Any] | None:
+            status: dict[str, Any] = client.call("getTaskStatus", id)["taskStatus"]
+            bar.update(line, completed=float(status.get("progress", 0)), description=status["message"] or verb)
+            return status if status["taskState"] == "finished" else None
+
+        return ask_until(ended)
+
+
+def ask_until(answer: Callable[[], T | None]) -> T:
+    """Asks, ever more rarely, until there is an answer."""
     pause = SHORTEST
-    try:
-        while not (found := true()):
-            time.sleep(pause)
-            pause = min(pause * 1.5, LONGEST)
-    except KeyboardInterrupt:
-        raise Stopped(goes_on, hint, **fields) from None
+    while (found := answer()) is None:
+        time.sleep(pause)
+        pause = min(pause * 1.5, LONGEST)
     return found

@@ -55,3 +55,8 @@ def test_hints_are_left_out_where_there_are_none():
 
 def test_the_version_is_told(run):
     assert run("--version").stdout.startswith("virgate, version ") or "version" in run("--version").stdout
+
+
+def test_a_libvirt_that_is_away_has_a_hint_of_its_own():
+    assert "libvirtd" in Refused("pause", 16, "No connection to libvirt (qemu:///system): refused").hint
+    assert not Refused("pause", 16, "Unexpected").hint

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from doubles.machines import launched
 
 from virgate.node.vm.exits import Exit, Reason
 from virgate.node.vm.stats import Nic, Sample, Shape, sampled
@@ -15,8 +16,7 @@ async def running(host: Any, call: Any, params: dict[str, Any]) -> Any:
     answer = await call("create", params)
     assert answer["status"] == {"code": 0, "message": "Done"}
     machine = host.machines.find(params["vmId"])
-    if machine.launch is not None:
-        await machine.launch.over()
+    await launched(machine)
     host.told.clear()
     return machine
 

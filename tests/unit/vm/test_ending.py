@@ -22,20 +22,9 @@ def params(params: dict[str, Any]) -> dict[str, Any]:
     return {**params, "devices": [device]}
 
 
-async def running(host: Any, params: dict[str, Any]) -> Any:
-    machine = await host.machines.create(params)
-    if machine.launch is not None:
-        await machine.launch.over()
-    assert machine.vitals.status is Status.UP
-    host.trace.points.clear()
-    host.domains.calls.clear()
-    host.told.clear()
-    return machine
-
-
 @pytest_twisted.ensureDeferred
 async def test_destroy_runs_its_points_in_order_and_forgets_the_machine(host: Any, params: dict[str, Any]) -> None:
-    await running(host, params)
+    await host.running(params)
     await host.machines.destroy(ID)
     assert host.trace.points == [
         "before_device_destroy",
@@ -51,7 +40,7 @@ async def test_destroy_runs_its_points_in_order_and_forgets_the_machine(host: An
 
 @pytest_twisted.ensureDeferred
 async def test_device_hooks_are_given_the_devices_present_xml(host: Any, params: dict[str, Any]) -> None:
-    await running(host, params)
+    await host.running(params)
     await host.machines.destroy(ID)
     for point in ("before_device_destroy", "after_device_destroy"):
         assert 'dev="vda"' in host.trace.given[point]["device"].text
@@ -63,7 +52,7 @@ async def test_a_refusing_device_hook_keeps_the_machine_running(host: Any, param
     async def refuse(**_: Any) -> None:
         raise HookError("not now")
 
-    machine = await running(host, params)
+    machine = await host.running(params)
     host.trace.act["before_device_destroy"] = refuse
     with pytest.raises(HookError):
         await host.machines.destroy(ID)
@@ -76,7 +65,7 @@ async def test_a_failing_before_vm_destroy_does_not_save_the_machine(host: Any, 
     async def refuse(**_: Any) -> None:
         raise HookError("not now")
 
-    await running(host, params)
+    await host.running(params)
     host.trace.act["before_vm_destroy"] = refuse
     await host.machines.destroy(ID)
     assert ID not in host.machines
@@ -84,7 +73,7 @@ async def test_a_failing_before_vm_destroy_does_not_save_the_machine(host: Any, 
 
 @pytest_twisted.ensureDeferred
 async def test_a_guest_that_resists_politeness_is_ended_plainly(host: Any, params: dict[str, Any]) -> None:
-    await running(host, params)
+    await host.running(params)
     host.domains.fail["destroy"] = [BOOM]
     await host.machines.destroy(ID)
     assert [call for call in host.domains.calls if call[0] == "destroy"] == [
@@ -95,7 +84,7 @@ async def test_a_guest_that_resists_politeness_is_ended_plainly(host: Any, param
 
 @pytest_twisted.ensureDeferred
 async def test_a_guest_that_libvirt_keeps_is_an_error_and_stays_listed(host: Any, params: dict[str, Any]) -> None:
-    machine = await running(host, params)
+    machine = await host.running(params)
     host.domains.fail["destroy"] = [BOOM, BOOM]
     with pytest.raises(CannotDestroy) as refused:
         await host.machines.destroy(ID)
@@ -110,7 +99,7 @@ async def test_a_guest_that_libvirt_keeps_is_an_error_and_stays_listed(host: Any
 async def test_a_guest_that_ends_by_itself_is_released_down_and_listed_until_destroyed(
     host: Any, params: dict[str, Any]
 ) -> None:
-    machine = await running(host, params)
+    machine = await host.running(params)
     host.domains.stop(ID, "shutdown")
     await machine.release.run(machine.document)  # never runs: it waits for the release that the event began
     assert host.trace.points == ["after_vm_destroy", "after_device_destroy"]
@@ -126,7 +115,7 @@ async def test_a_guest_that_ends_by_itself_is_released_down_and_listed_until_des
 async def test_a_disk_that_stays_busy_does_not_keep_the_machine_from_going_down(
     host: Any, params: dict[str, Any]
 ) -> None:
-    machine = await running(host, params)
+    machine = await host.running(params)
     host.disks.fail["teardown vda"] = OSError("busy")
     host.domains.stop(ID, "crashed")
     await machine.release.run(machine.document)
@@ -135,7 +124,7 @@ async def test_a_disk_that_stays_busy_does_not_keep_the_machine_from_going_down(
 
 @pytest_twisted.ensureDeferred
 async def test_the_exit_reason_outlives_the_daemon_until_destroy(host: Any, params: dict[str, Any]) -> None:
-    machine = await running(host, params)
+    machine = await host.running(params)
     host.domains.stop(ID, "shutdown")
     await machine.release.run(machine.document)
     again = host.again()
@@ -151,7 +140,7 @@ async def test_the_exit_reason_outlives_the_daemon_until_destroy(host: Any, para
 
 @pytest_twisted.ensureDeferred
 async def test_two_destroys_of_one_machine_are_one_and_a_no_such_machine(host: Any, params: dict[str, Any]) -> None:
-    await running(host, params)
+    await host.running(params)
     gate = host.domains.hold["destroy"] = Deferred()
     first = Deferred.fromCoroutine(host.machines.destroy(ID))
     second = Deferred.fromCoroutine(host.machines.destroy(ID))
@@ -172,15 +161,15 @@ async def test_an_unknown_machine_cannot_be_destroyed(host: Any) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_a_destroyed_id_can_be_created_again(host: Any, params: dict[str, Any]) -> None:
-    await running(host, params)
+    await host.running(params)
     await host.machines.destroy(ID)
-    await running(host, params)
+    await host.running(params)
     await host.machines.destroy(ID)
 
 
 @pytest_twisted.ensureDeferred
 async def test_a_client_may_ask_for_more_patience_with_qemu(host: Any, params: dict[str, Any]) -> None:
-    await running(host, params)
+    await host.running(params)
     host.domains.fail["destroy"] = [BOOM, BOOM]
     await host.machines.destroy(ID, 3)
     assert [call[2] for call in host.domains.calls if call[0] == "destroy"] == [True, True, True]

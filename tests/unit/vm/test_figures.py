@@ -21,15 +21,6 @@ ALWAYS = {
 }  # fmt: skip
 
 
-@pytest_twisted.async_yield_fixture
-async def machine(host: Any, params: dict[str, Any]) -> Any:
-    made = await host.machines.create(params)
-    if made.launch is not None:
-        await made.launch.over()
-    host.trace.points.clear()
-    yield made
-
-
 def strings_only_where_the_contract_says(members: dict[str, Any]) -> None:
     integers = {name for name, value in members.items() if isinstance(value, int)}
     assert integers <= {"guestCPUCount", "vcpuPeriod", "exitCode", "exitReason"}
@@ -152,9 +143,7 @@ async def test_a_hook_may_forbid_statistics_with_code_78_for_one_and_1500_for_al
 async def test_all_statistics_have_every_machine_and_fire_only_their_own_pair(
     host: Any, machine: Any, params: dict[str, Any]
 ) -> None:
-    other = await host.machines.create({**params, "vmId": "2" + ID[1:]})
-    if other.launch is not None:
-        await other.launch.over()
+    await host.run({**params, "vmId": "2" + ID[1:]})
     machine.life.down(Exit.of(Reason.USER))
     host.trace.points.clear()
     found = await all_statistics(host.machines)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from doubles.machines import launched
 from lxml import etree
 from twisted.internet.defer import Deferred
 
@@ -19,18 +20,13 @@ def disk(**keys: Any) -> dict[str, Any]:
     return {"type": "disk", "device": "disk", "iface": "virtio", "format": "raw", **keys}
 
 
-async def over(machine: Any) -> None:
-    if machine.launch is not None:
-        await machine.launch.over()
-
-
 @pytest_twisted.ensureDeferred
 async def test_create_answers_before_the_guest_runs_and_then_it_is_up(host: Any, params: dict[str, Any]) -> None:
     host.domains.hold["start"] = Deferred()
     machine = await host.machines.create(params)
     assert machine.vitals.status is Status.WAIT_FOR_LAUNCH
     host.domains.hold.pop("start").callback(None)
-    await over(machine)
+    await launched(machine)
     assert machine.vitals.status is Status.UP
     assert machine.status is Status.POWERING_UP
     assert host.domains.names[:3] == ["define", "start", "xml"]
@@ -39,7 +35,7 @@ async def test_create_answers_before_the_guest_runs_and_then_it_is_up(host: Any,
 @pytest_twisted.ensureDeferred
 async def test_points_fire_in_order_and_flags_are_gone_afterwards(host: Any, params: dict[str, Any]) -> None:
     params["devices"] = [disk(**IMAGE), disk(path="/images/b", custom={"pinned": "yes"})]
-    await over(await host.machines.create(params))
+    await launched(await host.machines.create(params))
     assert host.trace.points == [
         "after_disk_prepare",
         "before_device_create",
@@ -57,7 +53,7 @@ async def test_the_machine_is_told_up_only_after_its_hooks_ran(host: Any, params
 
     seen: list[Status] = []
     host.trace.act["after_vm_start"] = look
-    await over(await host.machines.create(params))
+    await launched(await host.machines.create(params))
     assert seen == [Status.WAIT_FOR_LAUNCH]
     assert host.statuses == ["Powering up"]
 
@@ -70,7 +66,7 @@ async def test_what_a_script_leaves_is_what_the_hypervisor_gets_to_the_letter(
         domain.text = domain.text.replace("<name>one</name>", "<name>one</name><!-- mine --><title>t</title>")
 
     host.trace.act["before_vm_start"] = change
-    await over(await host.machines.create(params))
+    await launched(await host.machines.create(params))
     defined = host.domains.calls[0][1]
     assert "<!-- mine --><title>t</title>" in defined
     assert defined == host.trace.given["before_vm_start"]["domain"].text
@@ -84,7 +80,7 @@ async def test_a_device_hook_replaces_its_device_in_place(host: Any, params: dic
 
     params["devices"] = [disk(path="/a", custom={"pinned": "yes"}), disk(path="/b")]
     host.trace.act["before_device_create"] = change
-    await over(await host.machines.create(params))
+    await launched(await host.machines.create(params))
     found = etree.fromstring(host.domains.calls[0][1].encode()).findall("devices/disk")
     assert [(one.find("target").get("dev"), one.get("sgio")) for one in found] == [("vda", "filtered"), ("vdb", None)]
 
@@ -98,7 +94,7 @@ async def test_after_disk_prepare_may_move_the_disk(host: Any, params: dict[str,
 
     params["devices"] = [disk(**IMAGE)]
     host.trace.act["after_disk_prepare"] = change
-    await over(await host.machines.create(params))
+    await launched(await host.machines.create(params))
     found = etree.fromstring(host.domains.calls[0][1].encode()).find("devices/disk")
     assert found.find("source").get("file") == "/local/copy"
     assert found.find("driver").get("type") == "qcow2"
@@ -108,7 +104,7 @@ async def test_after_disk_prepare_may_move_the_disk(host: Any, params: dict[str,
 async def test_launch_paused_starts_paused_and_a_script_can_change_that(host: Any, params: dict[str, Any]) -> None:
     params["launchPaused"] = "false"  # its presence counts
     machine = await host.machines.create(params)
-    await over(machine)
+    await launched(machine)
     assert host.domains.calls[1] == ("start", ID, True, 1)
     assert (machine.vitals.status, machine.vitals.pause_code) == (Status.PAUSED, "NOERR")
     assert "launchPaused" not in machine.record.conf
@@ -120,7 +116,7 @@ async def test_launch_paused_starts_paused_and_a_script_can_change_that(host: An
     host.domains.calls.clear()
     host.trace.act["before_vm_start"] = unpause
     machine = await host.machines.create(params)
-    await over(machine)
+    await launched(machine)
     assert host.domains.calls[1] == ("start", ID, False, 0)
     assert machine.vitals.status is Status.UP
 
@@ -133,7 +129,7 @@ async def test_a_hook_may_continue_a_machine_that_starts_paused(host: Any, param
     params["launchPaused"] = True
     host.trace.act["after_vm_start"] = cont
     machine = await host.machines.create(params)
-    await over(machine)
+    await launched(machine)
     assert machine.vitals.status is Status.UP
 
 
@@ -163,7 +159,7 @@ async def test_a_failure_is_down_with_its_text_and_leaves_nothing(host: Any, par
     else:
         host.domains.fail[what] = [BOOM]
     machine = await host.machines.create(params)
-    await over(machine)
+    await launched(machine)
     exit = machine.vitals.exit
     assert (exit.code, exit.reason, exit.message) == (1, 1, text)
     assert "after_vm_destroy" not in host.trace.points
@@ -206,7 +202,7 @@ async def test_slow_scripts_after_the_start_do_not_hold_up_other_machines(host: 
 @pytest_twisted.ensureDeferred
 async def test_a_failed_start_is_remembered_by_the_domain_it_defined(host: Any, params: dict[str, Any]) -> None:
     host.domains.fail["start"] = [BOOM]
-    await over(await host.machines.create(params))
+    await launched(await host.machines.create(params))
     again = host.again()
     await again.start()
     exit = again.find(ID).vitals.exit
@@ -221,7 +217,7 @@ async def test_broken_xml_of_a_script_is_named_as_such_and_never_defined(host: A
 
     host.trace.act["before_vm_start"] = break_it
     machine = await host.machines.create(params)
-    await over(machine)
+    await launched(machine)
     assert "not well-formed" in machine.vitals.exit.message
     assert host.domains.names == []
 
@@ -233,7 +229,7 @@ async def test_flags_that_are_no_number_fail_the_start(host: Any, params: dict[s
 
     host.trace.act["before_vm_start"] = spoil
     machine = await host.machines.create(params)
-    await over(machine)
+    await launched(machine)
     assert machine.vitals.exit.code == 1
     assert host.domains.names == []
 
@@ -245,7 +241,7 @@ async def test_a_guest_that_ends_while_its_hooks_run_is_down_as_it_ended(host: A
 
     host.trace.act["after_vm_start"] = end
     machine = await host.machines.create(params)
-    await over(machine)
+    await launched(machine)
     assert (machine.vitals.exit.code, machine.vitals.exit.reason) == (0, 7)
 
 
@@ -290,14 +286,14 @@ async def test_four_machines_start_at_a_time_and_the_fifth_waits(host: Any, para
     host.domains.hold.clear()
     gate.callback(None)
     for machine in machines:
-        await over(machine)
+        await launched(machine)
     assert host.domains.names.count("start") == 5
     assert {machine.vitals.status for machine in machines} == {Status.UP}
 
 
 @pytest_twisted.ensureDeferred
 async def test_the_first_event_of_a_machine_has_its_statistics(host: Any, params: dict[str, Any]) -> None:
-    await over(await host.machines.create(params))
+    await launched(await host.machines.create(params))
     (event,) = host.told
     assert event["details"].keys() >= {"status", "vmName", "displayInfo", "hash"}
 

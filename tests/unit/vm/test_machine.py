@@ -15,16 +15,6 @@ from virgate.node.vm.life import Status
 ID = "11111111-1111-4111-8111-111111111111"
 
 
-@pytest_twisted.async_yield_fixture
-async def machine(host: Any, params: dict[str, Any]) -> Any:
-    made = await host.machines.create(params)
-    if made.launch is not None:
-        await made.launch.over()
-    host.trace.points.clear()
-    host.told.clear()
-    yield made
-
-
 @pytest_twisted.ensureDeferred
 async def test_pause_and_cont_run_their_hooks_and_tell_each_status_once(host: Any, machine: Any) -> None:
     await machine.pause()

@@ -14,15 +14,6 @@ from virgate.node.vm.powerdown import power_down
 ID = "11111111-1111-4111-8111-111111111111"
 
 
-async def running(host: Any, params: dict[str, Any]) -> Any:
-    machine = await host.machines.create(params)
-    if machine.launch is not None:
-        await machine.launch.over()
-    host.domains.calls.clear()
-    host.told.clear()
-    return machine
-
-
 def done(host: Any) -> list[str]:
     return [name for name in host.domains.names if name != "statistics"]
 
@@ -33,7 +24,7 @@ def ask(machine: Any, *, reboot: bool = False, timeout: Any = None, force: bool 
 
 @pytest_twisted.ensureDeferred
 async def test_the_button_is_pressed_and_the_machine_reports_powering_down(host: Any, params: dict[str, Any]) -> None:
-    machine = await running(host, params)
+    machine = await host.running(params)
     ask(machine)
     assert done(host) == ["shutdown"]
     assert host.statuses == ["Powering down"]
@@ -43,7 +34,7 @@ async def test_the_button_is_pressed_and_the_machine_reports_powering_down(host:
 
 @pytest_twisted.ensureDeferred
 async def test_a_guest_that_obeys_is_down_by_the_admins_wish(host: Any, params: dict[str, Any]) -> None:
-    machine = await running(host, params)
+    machine = await host.running(params)
     ask(machine, force=True)
     host.domains.stop(ID, "shutdown")
     await machine.release.run(machine.document)
@@ -56,7 +47,7 @@ async def test_a_guest_that_obeys_is_down_by_the_admins_wish(host: Any, params: 
 async def test_force_pulls_the_plug_after_the_timeout_and_the_machine_stays_listed(
     host: Any, params: dict[str, Any]
 ) -> None:
-    machine = await running(host, params)
+    machine = await host.running(params)
     ask(machine, force=True, timeout="7")
     host.clock.advance(6.9)
     assert done(host) == ["shutdown"]
@@ -70,7 +61,7 @@ async def test_force_pulls_the_plug_after_the_timeout_and_the_machine_stays_list
 @pytest.mark.parametrize("nothing", [None, "", 0])
 @pytest_twisted.ensureDeferred
 async def test_a_missing_timeout_means_two_minutes(host: Any, params: dict[str, Any], nothing: Any) -> None:
-    machine = await running(host, params)
+    machine = await host.running(params)
     ask(machine, force=True, timeout=nothing)
     host.clock.advance(119.9)
     assert "destroy" not in host.domains.names
@@ -80,7 +71,7 @@ async def test_a_missing_timeout_means_two_minutes(host: Any, params: dict[str, 
 
 @pytest_twisted.ensureDeferred
 async def test_without_force_nothing_is_pulled(host: Any, params: dict[str, Any]) -> None:
-    machine = await running(host, params)
+    machine = await host.running(params)
     ask(machine)
     host.clock.advance(1000)
     assert done(host) == ["shutdown"]
@@ -91,7 +82,7 @@ async def test_without_force_nothing_is_pulled(host: Any, params: dict[str, Any]
 async def test_a_guest_without_power_button_and_without_force_has_no_way_down(
     host: Any, params: dict[str, Any]
 ) -> None:
-    machine = await running(host, {**params, "acpiEnable": "false"})
+    machine = await host.running({**params, "acpiEnable": "false"})
     with pytest.raises(NoWayDown) as refused:
         ask(machine)
     assert refused.value.code == 4
@@ -102,7 +93,7 @@ async def test_a_guest_without_power_button_and_without_force_has_no_way_down(
 
 @pytest_twisted.ensureDeferred
 async def test_a_dead_machine_does_not_exist_for_shutdown(host: Any, params: dict[str, Any]) -> None:
-    machine = await running(host, params)
+    machine = await host.running(params)
     machine.life.down(Exit.of(Reason.USER))
     with pytest.raises(NoSuchMachine):
         ask(machine)
@@ -110,7 +101,7 @@ async def test_a_dead_machine_does_not_exist_for_shutdown(host: Any, params: dic
 
 @pytest_twisted.ensureDeferred
 async def test_a_reboot_asks_the_guest_and_ends_when_it_rebooted(host: Any, params: dict[str, Any]) -> None:
-    machine = await running(host, params)
+    machine = await host.running(params)
     ask(machine, reboot=True, force=True)
     assert done(host) == ["reboot"]
     assert host.statuses == ["RebootInProgress"]
@@ -121,7 +112,7 @@ async def test_a_reboot_asks_the_guest_and_ends_when_it_rebooted(host: Any, para
 
 @pytest_twisted.ensureDeferred
 async def test_a_forced_reboot_ends_with_the_reset_button(host: Any, params: dict[str, Any]) -> None:
-    machine = await running(host, params)
+    machine = await host.running(params)
     ask(machine, reboot=True, force=True)
     host.clock.advance(121)
     assert done(host) == ["reboot", "reset"]
@@ -129,7 +120,7 @@ async def test_a_forced_reboot_ends_with_the_reset_button(host: Any, params: dic
 
 @pytest_twisted.ensureDeferred
 async def test_a_refused_step_leads_to_the_next_at_once(host: Any, params: dict[str, Any]) -> None:
-    machine = await running(host, params)
+    machine = await host.running(params)
     host.domains.fail["shutdown"] = [HypervisorFailed(1, "boom")]
     ask(machine, force=True)
     assert done(host)[:2] == ["shutdown", "destroy"]
@@ -137,7 +128,7 @@ async def test_a_refused_step_leads_to_the_next_at_once(host: Any, params: dict[
 
 @pytest_twisted.ensureDeferred
 async def test_a_second_request_takes_the_place_of_the_first(host: Any, params: dict[str, Any]) -> None:
-    machine = await running(host, params)
+    machine = await host.running(params)
     ask(machine, force=True, timeout=10)
     ask(machine, timeout=1000)
     host.clock.advance(500)
@@ -146,7 +137,7 @@ async def test_a_second_request_takes_the_place_of_the_first(host: Any, params: 
 
 @pytest_twisted.ensureDeferred
 async def test_a_reboot_does_not_end_a_shutdown(host: Any, params: dict[str, Any]) -> None:
-    machine = await running(host, params)
+    machine = await host.running(params)
     ask(machine, force=True, timeout=5)
     host.events.tell("libvirt.reboot", uuid=ID)
     host.clock.advance(6)

@@ -43,9 +43,7 @@ async def test_a_running_machine_is_managed_again_with_all_its_properties(
     image = {"poolID": "p", "domainID": "d", "imageID": "i", "volumeID": "v"}
     disk = {"type": "disk", "device": "disk", "iface": "virtio", "format": "raw", "custom": {"c": "d"}, **image}
     params |= {"custom": {"colour": "blue"}, "timeOffset": "-3600", "somethingNew": "kept", "devices": [disk]}
-    before = await host.machines.create(params)
-    if before.launch is not None:
-        await before.launch.over()
+    before = await host.run(params)
     host.clock.advance(100)
     await again.start()
     after = again.find(ID)
@@ -61,9 +59,7 @@ async def test_a_running_machine_is_managed_again_with_all_its_properties(
 @pytest_twisted.ensureDeferred
 async def test_a_recovered_machine_is_destroyed_like_any_other(host: Any, again: Any, params: dict[str, Any]) -> None:
     disk = {"type": "disk", "device": "disk", "iface": "virtio", "path": "/a", "custom": {"c": "d"}}
-    machine = await host.machines.create({**params, "devices": [disk]})
-    if machine.launch is not None:
-        await machine.launch.over()
+    await host.run({**params, "devices": [disk]})
     await host.machines.stop()
     await again.start()
     host.trace.points.clear()
@@ -227,9 +223,7 @@ async def test_recovery_fires_no_hook_of_the_start(host: Any, again: Any) -> Non
 
 @pytest_twisted.ensureDeferred
 async def test_after_a_lost_connection_every_machine_is_looked_at_afresh(host: Any, params: dict[str, Any]) -> None:
-    machine = await host.machines.create(params)
-    if machine.launch is not None:
-        await machine.launch.over()
+    machine = await host.run(params)
     host.domains.domains[ID].state, host.domains.domains[ID].reason = "shutoff", "shutdown"
     await there(host, domain())
     host.events.tell("libvirt.connected", uri="u")
@@ -242,9 +236,7 @@ async def test_after_a_lost_connection_every_machine_is_looked_at_afresh(host: A
 async def test_a_machine_that_libvirt_lost_meanwhile_is_down_with_reason_nine(
     host: Any, params: dict[str, Any]
 ) -> None:
-    machine = await host.machines.create(params)
-    if machine.launch is not None:
-        await machine.launch.over()
+    machine = await host.run(params)
     del host.domains.domains[ID]
     host.events.tell("libvirt.connected", uri="u")
     await machine.release.run(machine.document)
@@ -256,9 +248,7 @@ async def test_a_machine_that_libvirt_lost_meanwhile_is_down_with_reason_nine(
 async def test_a_pause_or_continue_that_nobody_heard_of_is_noticed(
     host: Any, params: dict[str, Any], state: str, status: Status
 ) -> None:
-    machine = await host.machines.create(params)
-    if machine.launch is not None:
-        await machine.launch.over()
+    machine = await host.run(params)
     if state == "running":
         await machine.pause()
     host.domains.domains[ID].state = state
@@ -270,9 +260,7 @@ async def test_a_pause_or_continue_that_nobody_heard_of_is_noticed(
 async def test_a_machine_that_is_down_and_that_somebody_starts_again_is_managed_again(
     host: Any, params: dict[str, Any]
 ) -> None:
-    machine = await host.machines.create(params)
-    if machine.launch is not None:
-        await machine.launch.over()
+    machine = await host.run(params)
     host.domains.stop(ID, "shutdown")
     await machine.release.run(machine.document)
     await host.domains.start(ID)

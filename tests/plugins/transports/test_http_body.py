@@ -1,5 +1,7 @@
 import gzip
 import itertools
+import time
+import tracemalloc
 import zlib
 
 import pytest
@@ -42,6 +44,17 @@ def test_a_sized_body_ends_where_its_length_says(body, rest, cuts):
 def test_a_chunked_body_is_the_same_however_it_arrives(pieces, rest, cuts):
     data = chunked(pieces, b";name=value", b"Trailer: x\r\n")
     assert fed(Chunked(LIMIT), data + rest, cuts) == (b"".join(pieces), rest)
+
+
+def test_many_tiny_chunks_cost_no_more_than_their_bytes():
+    body = Chunked(1 << 20)
+    tracemalloc.start()
+    begun = time.process_time()
+    body.feed(b"2\r\nab\r\n" * 60000)
+    spent, (_, most) = time.process_time() - begun, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2 << 20, "each chunk is kept as an object of its own"
+    assert spent < 5, "the buffer is copied once for each chunk"
 
 
 @pytest.mark.parametrize(

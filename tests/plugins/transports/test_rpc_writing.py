@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from virgate_plugins.transports.rpc import writing
 from virgate_plugins.transports.rpc.writing import Unmarshallable, fault, reply
 
 TEXT = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\ufffe\uffff"), max_size=30)
@@ -98,3 +99,10 @@ def test_a_fault_carries_code_and_text():
     with pytest.raises(xmlrpc.client.Fault) as error:
         xmlrpc.client.loads(fault(1, "no <such> thing\x00"))
     assert (error.value.faultCode, error.value.faultString) == (1, "no <such> thing\ufffd")
+
+
+def test_long_member_names_are_written_and_not_remembered():
+    name = "n" * 100_000
+    before = writing._known_name.cache_info().currsize
+    assert read(reply({name: 1})) == {name: 1}
+    assert writing._known_name.cache_info().currsize == before

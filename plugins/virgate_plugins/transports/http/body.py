@@ -45,8 +45,9 @@ class Chunked:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._buffer = b""
-        self._pieces: list[bytes] = []
+        self._buffer = bytearray()
+        self._at = 0  # chunks may be tiny and many: the buffer is cut once per feed, not once per chunk
+        self._body = bytearray()
         self._length = 0
         self._trailing = 0
         self._step = self._size
@@ -55,18 +56,22 @@ class Chunked:
         self._buffer += data
         while (done := self._step()) is None:
             pass
-        return self._buffer if done else None
+        del self._buffer[: self._at]
+        self._at = 0
+        return bytes(self._buffer) if done else None
 
     def whole(self) -> bytes:
-        return b"".join(self._pieces)
+        return bytes(self._body)
 
     def _line(self) -> bytes | None:
-        line, end, rest = self._buffer.partition(b"\r\n")
-        if len(line) > _LINE_LIMIT:
+        end = self._buffer.find(b"\r\n", self._at)
+        length = (len(self._buffer) if end < 0 else end) - self._at
+        if length > _LINE_LIMIT:
             raise Refused(400, "Malformed chunk")
-        if not end:
+        if end < 0:
             return None
-        self._buffer = rest
+        line = bytes(self._buffer[self._at : end])
+        self._at = end + 2
         return line
 
     def _size(self) -> bool | None:
@@ -86,15 +91,15 @@ class Chunked:
 
     def _data(self) -> bool | None:
         if self._missing:
-            taken = self._buffer[: self._missing]
-            self._pieces.append(taken)
+            taken = self._buffer[self._at : self._at + self._missing]
+            self._body += taken
             self._missing -= len(taken)
-            self._buffer = self._buffer[len(taken) :]
-        if self._missing or len(self._buffer) < 2:
+            self._at += len(taken)
+        if self._missing or len(self._buffer) - self._at < 2:
             return False
-        if self._buffer[:2] != b"\r\n":
+        if self._buffer[self._at : self._at + 2] != b"\r\n":
             raise Refused(400, "Malformed chunk")
-        self._buffer = self._buffer[2:]
+        self._at += 2
         self._step = self._size
         return None
 

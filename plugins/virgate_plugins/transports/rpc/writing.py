@@ -16,6 +16,9 @@ _ILLEGAL = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\ufff
 _SPECIAL = re.compile(f"[&<>\r{_ILLEGAL}]")
 _FORBIDDEN = re.compile(f"[{_ILLEGAL}]")
 
+LONG_NAME = 64
+"""Longer names of members are some client's own: a cache of them would be as large as that client likes."""
+
 Append = Callable[[str], None]
 
 
@@ -73,9 +76,11 @@ def _bytes(value: bytes, append: Append) -> None:
     append(f"<value><base64>{base64.b64encode(value).decode('ascii')}</base64></value>\n")
 
 
-@lru_cache(maxsize=4096)
 def _name(key: str) -> str:
     return f"<member>\n<name>{_escaped(key)}</name>\n"
+
+
+_known_name = lru_cache(maxsize=4096)(_name)
 
 
 def _struct(value: Mapping[Any, Any], append: Append) -> None:
@@ -83,7 +88,7 @@ def _struct(value: Mapping[Any, Any], append: Append) -> None:
     for key, member in value.items():
         if not isinstance(key, str):
             raise Unmarshallable(f"the member name {key!r} is no string")
-        append(_name(key))
+        append(_known_name(key) if len(key) < LONG_NAME else _name(key))
         _write(member, append)
         append("</member>\n")
     append("</struct></value>\n")

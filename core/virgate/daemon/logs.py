@@ -25,7 +25,7 @@ from twisted.logger import (
 )
 from zope.interface import implementer
 
-_PLAIN = re.compile(r"[^\s\"=]+")
+_PLAIN = re.compile(r"[^\s\"=\\]+")
 
 
 @lru_cache(maxsize=512)
@@ -68,11 +68,18 @@ def logfmt(made: dict[str, Any]) -> str:
 
 def _quoted(value: Any) -> str:
     text = str(value)
-    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+    return text if text.isprintable() and _PLAIN.fullmatch(text) else _visible(json.dumps(text, ensure_ascii=False))
 
 
 def as_json(made: dict[str, Any]) -> str:
-    return json.dumps(made, default=str, ensure_ascii=False)
+    return _visible(json.dumps(made, default=str, ensure_ascii=False))
+
+
+def _visible(quoted: str) -> str:
+    """JSON with everything escaped that a terminal would obey or a file cannot hold, half characters among it."""
+    if quoted.isprintable():
+        return quoted
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in quoted)
 
 
 @implementer(ILogObserver)

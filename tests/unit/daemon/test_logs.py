@@ -4,6 +4,8 @@ import io
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.logger import Logger
 
 from virgate.daemon.logs import LineObserver, as_json, logfmt
@@ -34,6 +36,23 @@ def test_fields_inside_the_message_are_not_repeated(written):
 def test_a_line_break_in_a_value_cannot_forge_a_line(written):
     line = written(logfmt, lambda log: log.info("call", flow="x\nlevel=error msg=forged"))
     assert line.count("\n") == 1
+
+
+@given(st.text(max_size=30))
+def test_any_value_reaches_the_log_and_cannot_steer_a_terminal(value):
+    for render in (logfmt, as_json):
+        stream = io.StringIO()
+        Logger(namespace="virgate", observer=LineObserver(stream, render)).info("call", flow=value)
+        line = stream.getvalue()
+        assert line.endswith("\n")
+        assert line[:-1].isprintable()
+        assert line.encode(), "a file can hold it"
+    assert json.loads(line)["flow"] == value
+
+
+@pytest.mark.parametrize("value", ["\x1b[2J", "\x9bm", "a\udcffb", "\u202eevil", "\x7f"])
+def test_a_value_that_is_no_plain_text_is_written_escaped(written, value):
+    assert written(logfmt, lambda log: log.info("call", flow=value)).endswith(f"flow={json.dumps(value)}\n")
 
 
 def test_json_keeps_numbers_and_a_failure_its_traceback(written):

@@ -19,6 +19,10 @@ _NOT_INHERITED = frozenset(
 """Variables for the daemon alone: a script that follows them would speak to the service manager in its name."""
 
 
+_LOADER = "LD_"
+"""Beginning of the names that the dynamic loader obeys: a property would run code of its own in the scripts' place."""
+
+
 def inherited(daemon: Mapping[str, str]) -> dict[str, str]:
     """The daemon's own environment as scripts get it, in a UTF-8 locale."""
     kept = {name: value for name, value in daemon.items() if name not in _NOT_INHERITED}
@@ -28,7 +32,7 @@ def inherited(daemon: Mapping[str, str]) -> dict[str, str]:
 def environment(
     base: Mapping[str, str], subject: Subject | None, params: Mapping[str, Any], run_dir: Path
 ) -> tuple[dict[str, str], list[str]]:
-    """The environment without the data file, and the names that were left out because no environment can hold them."""
+    """The environment without the data file, and the names left out: no environment can hold them, or none should."""
     made, left_out = dict(base), []
     for source in (params, subject.custom if subject else {}):
         for name, value in source.items():
@@ -51,7 +55,9 @@ def _text(value: Any) -> str | None:
 
 
 def _possible(name: Any, text: str) -> bool:
-    return isinstance(name, str) and bool(name) and "=" not in name and all(map(_encodable, (name, text)))
+    if not isinstance(name, str) or not name or "=" in name or name.startswith(_LOADER):
+        return False
+    return _encodable(name) and _encodable(text)
 
 
 def _encodable(text: str) -> bool:

@@ -61,7 +61,9 @@ class Runner:
             return NOTHING
         surroundings, left_out = environment(inherited(os.environ), subject, params, self.run_dir)
         if left_out:
-            self.log.warn("no environment can hold {names}; left out in {point}", names=left_out, point=point)
+            self.log.warn(
+                "{names} cannot or must not be in an environment; left out in {point}", names=left_out, point=point
+            )
         try:
             file = DataFile(document.text.encode("utf-8", "surrogateescape") if document else b"")
         except OSError as problem:

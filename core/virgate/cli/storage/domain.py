@@ -51,7 +51,7 @@ def show_(client: Client, domain: str) -> None:
 @domain.command()
 @click.argument("name")
 @click.argument("folder", type=click.Path(resolve_path=True))
-@click.option("--class", "kind", type=click.Choice(list(CLASSES)), default="data", show_default=True)
+@click.option("--class", "kind", type=click.Choice(list(CLASSES)), default="data", show_default=True, help="Use of it.")
 @click.option("--version", default="5", show_default=True, help="On-disk format.")
 @click.pass_obj
 def create(client: Client, name: str, folder: str, kind: str, version: str) -> None:

@@ -14,6 +14,8 @@ from virgate.cli.storage.finding import Domain
 
 HOST_ID = 1
 
+_host_id = click.option("--host-id", default=HOST_ID, show_default=True, help="This host's number in the pool.")
+
 
 @click.group()
 def pool() -> None:
@@ -33,7 +35,7 @@ def create(client: Client, name: str, master: str) -> None:
 
 @pool.command()
 @click.argument("master", type=Domain())
-@click.option("--host-id", default=HOST_ID, show_default=True, help="This host's number in the pool.")
+@_host_id
 @click.option("--master-version", default=1, show_default=True, help="It grows when the master's role moves.")
 @click.pass_obj
 def connect(client: Client, master: str, host_id: int, master_version: int) -> None:
@@ -49,7 +51,7 @@ def connect(client: Client, master: str, host_id: int, master_version: int) -> N
 
 
 @pool.command()
-@click.option("--host-id", default=HOST_ID, show_default=True)
+@_host_id
 @click.pass_obj
 def disconnect(client: Client, host_id: int) -> None:
     """Stop using the pool on this host."""
@@ -59,7 +61,7 @@ def disconnect(client: Client, host_id: int) -> None:
 
 
 @pool.command()
-@click.option("--host-id", default=HOST_ID, show_default=True)
+@_host_id
 @click.confirmation_option("--yes", "-y", prompt="The pool will be forgotten; its domains stay. Go on?")
 @click.pass_obj
 def destroy(client: Client, host_id: int) -> None:

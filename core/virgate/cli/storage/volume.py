@@ -44,7 +44,9 @@ def volume() -> None:
 @volume.command()
 @click.argument("domain", type=Domain())
 @click.argument("size", type=Bytes())
-@click.option("--format", "form", type=click.Choice(list(FORMATS)), default="raw", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(list(FORMATS)), default="raw", show_default=True, help="cow is qcow2."
+)
 @click.option("--preallocate", is_flag=True, help="Take the space now.")
 @click.option("--description", default="", help="A name for people; commands find the volume by it.")
 @click.option("--parent", metavar="VOLUME", help="Lie upon this volume and start from its content (cow only).")

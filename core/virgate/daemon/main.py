@@ -9,6 +9,7 @@ import virgate
 from virgate import hookspecs
 from virgate.config import Settings, SettingsError, load, places
 from virgate.config.daemon import DaemonSettings
+from virgate.config.trust import distrusted
 from virgate.daemon.lock import AlreadyRunning, InstanceLock
 from virgate.daemon.logs import Logs
 from virgate.daemon.service import Daemon
@@ -78,6 +79,8 @@ def _run(settings: Settings, registry: Registry, logs: Logs, asked: argparse.Nam
             return 1
     for folder, mode in ((daemon_settings.state_dir, 0o755), (daemon_settings.run_dir, 0o755)):
         folder.mkdir(parents=True, exist_ok=True, mode=mode)
+        if reason := distrusted(folder):
+            raise PermissionError(f"{folder} {reason}")
     lock = InstanceLock(daemon_settings.state_dir)
     lock.take()
     logs.begin()

@@ -6,7 +6,6 @@ reported and left out; the daemon goes on unless the plugin is listed as require
 
 import importlib.machinery
 import importlib.util
-import stat
 import traceback
 from collections.abc import Callable, Iterator
 from enum import Enum
@@ -20,6 +19,7 @@ from twisted.logger import Logger
 
 from virgate import API_VERSION
 from virgate.config import option, places, section
+from virgate.config.trust import distrusted
 from virgate.plugins.hooks import Hooks
 
 GROUP = "virgate.plugins"
@@ -180,8 +180,9 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 
 def _import_file(path: Path) -> ModuleType:
-    if path.stat().st_mode & stat.S_IWOTH:
-        raise PermissionError(f"{path} can be changed by anybody; take the write permission of others away")
+    for place in (path.parent, path):
+        if reason := distrusted(place):
+            raise PermissionError(f"{place} {reason}")
     name = f"virgate_dropin_{path.stem}"
     loader = _FreshLoader(name, str(path))
     module = importlib.util.module_from_spec(importlib.machinery.ModuleSpec(name, loader, origin=str(path)))

@@ -1,5 +1,6 @@
 """Drop-in plugins come, change and go; a broken one is reported and hurts nobody."""
 
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -95,6 +96,22 @@ def test_a_file_that_anybody_can_change_is_refused(make, tmp_path):
     (tmp_path / "paint.py").chmod(0o666)
     registry.load_folders()
     assert "can be changed by anybody" in next(iter(registry)).problem
+
+
+def test_a_file_in_a_folder_that_anybody_can_change_is_refused(make, tmp_path):
+    registry, _ = make()
+    (tmp_path / "paint.py").write_text(GOOD.format(n=1))
+    tmp_path.chmod(0o777)
+    registry.load_folders()
+    assert f"{tmp_path} can be changed by anybody" in next(iter(registry)).problem
+
+
+def test_a_file_of_another_user_is_refused(make, tmp_path):
+    registry, _ = make()
+    (tmp_path / "paint.py").write_text(GOOD.format(n=1))
+    os.chown(tmp_path / "paint.py", 65534, -1)
+    registry.load_folders()
+    assert "paint.py belongs to user 65534" in next(iter(registry)).problem
 
 
 def test_the_installed_plugins_are_found_by_their_entry_points(make):

@@ -9,6 +9,7 @@ from virgate.api.dispatch import Api
 from virgate.config import Settings
 from virgate.hookspecs.transport import WireProtocol
 from virgate_plugins.transports.http.connection import HttpConnection, Limits
+from virgate_plugins.transports.images import ImageStreams
 from virgate_plugins.transports.port import ManagementPort
 from virgate_plugins.transports.rpc.endpoint import Endpoint
 from virgate_plugins.transports.settings import XmlrpcSettings
@@ -25,8 +26,10 @@ def transports(api: Api, settings: Settings) -> ManagementPort:
 def wire_protocols(api: Api, settings: Settings) -> WireProtocol:
     values = settings[XmlrpcSettings]
     endpoint, limits = Endpoint(api), Limits(values.body_limit, values.idle_timeout)
+    images = ImageStreams(api)
+    streams = {"GET": images.get, "PUT": images.put}
 
     def build() -> Any:
-        return HttpConnection(endpoint.answer, limits, reactor)
+        return HttpConnection(endpoint.answer, limits, reactor, streams)
 
     return WireProtocol("http", (b"PUT /", b"GET /", b"POST /"), build)

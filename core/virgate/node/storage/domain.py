@@ -98,6 +98,18 @@ class ImageStore(ABC):
         """Size as it appears, bytes it occupies."""
 
     @abstractmethod
+    async def read_data(self, image: str, volume: str, start: int, length: int) -> bytes:
+        """Bytes of a volume as they are stored; fewer at its end. `start` counts whole blocks of 4096 bytes."""
+
+    @abstractmethod
+    async def write_data(self, image: str, volume: str, start: int, data: bytes) -> None:
+        """Writes over bytes of a volume; lasting after `flush`."""
+
+    @abstractmethod
+    async def flush(self, image: str, volume: str) -> None:
+        """Makes what was written lasting."""
+
+    @abstractmethod
     async def grow(self, image: str, volume: str, size: int) -> int:
         """Raises the size of raw data; answers the size they have then."""
 

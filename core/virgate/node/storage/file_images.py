@@ -113,6 +113,16 @@ class FileImages(ImageStore):
         size, allocated = await self._files.call("measure_volume", str(self.path(image, volume)))
         return size, allocated
 
+    async def read_data(self, image: str, volume: str, start: int, length: int) -> bytes:
+        data: bytes = await self._files.call("read_data", str(self.path(image, volume)), start, length)
+        return data
+
+    async def write_data(self, image: str, volume: str, start: int, data: bytes) -> None:
+        await self._files.call("write_data", str(self.path(image, volume)), start, data)
+
+    async def flush(self, image: str, volume: str) -> None:
+        await self._files.call("flush_data", str(self.path(image, volume)))
+
     async def grow(self, image: str, volume: str, size: int) -> int:
         grown: int = await self._files.call("grow_volume", str(self.path(image, volume)), size)
         return grown

@@ -33,6 +33,7 @@ from virgate.node.storage.repository import Repository, part
 from virgate.node.storage.rollback import Rollback
 from virgate.node.storage.servers import Servers
 from virgate.node.storage.settings import StorageSettings
+from virgate.node.storage.transfer import Transfers
 from virgate.node.storage.values import Class, Clock
 from virgate.node.storage.volumes import Volumes
 from virgate.node.tasks.locks import Locks, storage
@@ -67,6 +68,7 @@ class Storage:
     copying: Copying
     moving: Moving
     merging: Merging
+    transfers: Transfers
     files: IsoFiles
     machine_files: MachineFiles
     tasks: Tasks
@@ -113,6 +115,7 @@ class Storage:
             copying=Copying(jobs, qemu, clock),
             moving=Moving(jobs, qemu),
             merging=Merging(jobs, qemu),
+            transfers=Transfers(jobs),
             files=IsoFiles(domains, pools, reader(settings)),
             machine_files=MachineFiles(pools, locks, owner(settings)),
             tasks=tasks,

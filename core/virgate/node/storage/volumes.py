@@ -83,16 +83,7 @@ class Volumes:
                 raise VolumeNotWritable(volume)
             if metadata.format is VolumeFormat.COW:
                 return
-            wanted = rounded(Size(size), found.version)
-            if wanted < metadata.capacity:
-                raise CannotShrink(volume, metadata.capacity.bytes, wanted.bytes)
-            await task.recovery(rollback.settle_size(domain, image, volume))
-            try:
-                grown = await found.images.grow(image, volume, wanted.bytes)
-            except OSError as problem:
-                raise CannotExtendVolume(volume, problem.strerror or str(problem)) from problem
-            await found.images.write(image, volume, evolve(metadata, capacity=Size(grown)))
-            await task.forget_recoveries()
+            await extend_raw(found, image, target, size, task)
 
         return await self.jobs.start("extendVolumeSize", pool, job, *on_image(domain, image))
 
@@ -187,6 +178,20 @@ def told(volume: Volume) -> dict[str, Any]:
         "generation": metadata.generation,
         "sequence": metadata.sequence,
     }
+
+
+async def extend_raw(domain: Domain, image: str, volume: Volume, size: int, task: Task) -> None:
+    """Gives a raw volume more room, within a task that has nothing else to undo."""
+    wanted = rounded(Size(size), domain.version)
+    if wanted < volume.metadata.capacity:
+        raise CannotShrink(volume.id, volume.metadata.capacity.bytes, wanted.bytes)
+    await task.recovery(rollback.settle_size(domain.id, image, volume.id))
+    try:
+        grown = await domain.images.grow(image, volume.id, wanted.bytes)
+    except OSError as problem:
+        raise CannotExtendVolume(volume.id, problem.strerror or str(problem)) from problem
+    await domain.images.write(image, volume.id, evolve(volume.metadata, capacity=Size(grown)))
+    await task.forget_recoveries()
 
 
 async def delete_volume(domain: Domain, image: str, volume: str, *, force: bool) -> None:

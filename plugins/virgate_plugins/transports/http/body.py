@@ -124,11 +124,29 @@ def expected_body(headers: Mapping[str, str], limit: int) -> Body | None:
         return Chunked(limit)
     if length is None:
         return None
-    if not (length.isascii() and length.isdigit() and len(length) < 20):
-        raise Refused(400, "Malformed Content-Length")
-    if int(length) > limit:
+    size = _length(length)
+    if size > limit:
         raise Refused(413)
-    return Sized(int(length))
+    return Sized(size)
+
+
+def announced(headers: Mapping[str, str]) -> int | None:
+    """Bytes of a body that is to be streamed, None if the head does not say how many. Raises `Refused`.
+
+    Chunks are not for streams: nobody would know beforehand whether there is room. Nor are compressed ones.
+    """
+    length = headers.get("content-length")
+    if "transfer-encoding" in headers:
+        raise Refused(411 if length is None else 400)
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise Refused(415)
+    return None if length is None else _length(length)
+
+
+def _length(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise Refused(400, "Malformed Content-Length")
+    return int(text)
 
 
 def decoded(body: bytes, headers: Mapping[str, str], limit: int) -> bytes:

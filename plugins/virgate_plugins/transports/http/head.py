@@ -49,6 +49,16 @@ def stays_open(request: Request) -> bool:
     return "close" not in wishes
 
 
+def expects_go_ahead(request: Request) -> bool:
+    """Whether the client waits for `100 Continue` before it sends its body; raises `Refused`."""
+    expectation = request.headers.get("expect")
+    if expectation is None or request.version < (1, 1):
+        return False
+    if expectation.lower() != "100-continue":
+        raise Refused(417)
+    return True
+
+
 def accepts_gzip(request: Request) -> bool:
     """Whether `Accept-Encoding` names gzip with a weight that is not zero."""
     for offer in request.headers.get("accept-encoding", "").split(","):

@@ -5,6 +5,10 @@ from http import HTTPStatus
 
 from attrs import define, field, frozen
 
+GO_AHEAD = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+
 
 class Refused(Exception):
     """The request cannot be served; the connection answers with `status` and closes."""
@@ -36,7 +40,29 @@ class Response:
     body: bytes = b""
     kind: str = "text/plain"
     headers: tuple[tuple[str, str], ...] = field(default=())
+    reason: str = ""
+    """Stands in the status line instead of the usual words."""
 
 
 def plain(status: int, text: str) -> Response:
     return Response(status, text.encode())
+
+
+def bare(refused: Refused) -> Response:
+    """A refusal without a body; people find the reason in the status line."""
+    return Response(refused.status, reason=refused.reason)
+
+
+def head_of(response: Response, length: int, version: tuple[int, int], *, stays: bool) -> bytes:
+    """The head of a reply with a body of this length, and the empty line behind it."""
+    lines = [
+        f"HTTP/1.1 {response.status} {response.reason}\r\n" if response.reason else _STATUS_LINES[response.status],
+        f"Content-Type: {response.kind}\r\nContent-Length: {length}\r\n",
+    ]
+    lines += [f"{name}: {value}\r\n" for name, value in response.headers]
+    if not stays:
+        lines.append("Connection: close\r\n")
+    elif version == (1, 0):
+        lines.append("Connection: keep-alive\r\n")
+    lines.append("\r\n")
+    return "".join(lines).encode("latin-1")

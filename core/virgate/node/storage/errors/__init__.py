@@ -42,6 +42,7 @@ from virgate.node.storage.errors.images import (
     NoSuchImage,
     ProgramFailed,
     TemplateInUse,
+    TransferEnded,
 )
 from virgate.node.storage.errors.leases import (
     CannotStopSpm,
@@ -150,6 +151,7 @@ __all__ = [
     "StorageUnusable",
     "TemplateInUse",
     "TooManyDomains",
+    "TransferEnded",
     "UnknownPool",
     "UnsupportedVersion",
     "UpgradeInProgress",

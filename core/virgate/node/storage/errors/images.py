@@ -38,6 +38,14 @@ class ChainsDiffer(StorageError):
 
 
 @error
+class TransferEnded(StorageError):
+    """The client left before all bytes had passed."""
+
+    code: ClassVar[int] = 443
+    text: ClassVar[str] = "The client ended the transfer"
+
+
+@error
 class IllegalChain(StorageError):
     code: ClassVar[int] = 262
     text: ClassVar[str] = "Image {self.image} is not a legal chain: {self.reason}"

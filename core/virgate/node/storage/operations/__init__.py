@@ -8,10 +8,12 @@ what msgpack can carry. `OSError` reaches the caller with its number and file na
 from collections.abc import Callable
 from typing import Any
 
-from virgate.node.storage.operations import domains, files, folders, volumes
+from virgate.node.storage.operations import data, domains, files, folders, volumes
 from virgate.node.tasks import folders as task_folders
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     **task_folders.OPERATIONS,
-    **{function.__name__: function for room in (files, folders, domains, volumes) for function in room.OPERATIONS},
+    **{
+        function.__name__: function for room in (files, folders, domains, volumes, data) for function in room.OPERATIONS
+    },
 }

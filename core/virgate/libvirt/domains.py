@@ -137,7 +137,9 @@ class Sampling:
         )
 
     def take(self, connection: Any) -> Statistics:
-        """One stuck machine does not hold up the others: of it only what costs no question to QEMU is said."""
+        """A machine whose QEMU hangs holds up one call. Those after it pass it over: of it they say only what costs no
+        question to QEMU, and so they do of one that is busy.
+        """
         try:
             found = connection.getAllDomainStats(GROUPS, self._flags)
         except libvirt.libvirtError as problem:

@@ -97,6 +97,9 @@ def _unreachable(where: Address, error: Exception) -> Problem:
         return Problem(
             f"{where} does not answer in time.", "Is it the right address, and does its firewall let you in?"
         )
+    if isinstance(error, xmlrpc.client.ProtocolError) and error.errcode == 403:
+        hint = "Call as root, or have `[xmlrpc] local_users` name you; with keys: --tls."
+        return Problem(f"The daemon at {where} does not take calls from this user.", hint)
     if isinstance(error, xmlrpc.client.ProtocolError):
         return Problem(f"{where}: HTTP {error.errcode} {error.errmsg}", "Is it a virgated that answers there?")
     other = "not encrypt there? --no-tls does without." if where.tls else "ask for encryption there? --tls tries."

@@ -68,6 +68,22 @@ def test_plugins_hooks_and_verbs_are_listed(cheap):
     assert cheap.do("task", "list") == "No tasks.\n"
 
 
+def test_a_script_is_tried_with_its_verdict_as_exit_status(cheap, tmp_path):
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\necho no such thing >&2\nexit 2\n")
+    script.chmod(0o755)
+    line = ("hooks", "try", "before_vm_start", str(script))
+    done = cheap.virgate("--json", *line)
+    assert (done.returncode, json.loads(done.stdout)["stderr"].strip()) == (1, "no such thing")
+    script.write_text("#!/bin/sh\n")
+    assert "PASSES" in cheap.do(*line)
+    assert (
+        "there is no hook point"
+        in json.loads(cheap.do("--json", "hooks", "try", "nix", str(script), code=2))["error"]["message"]
+    )
+    assert cheap.json("hooks", "list")["points"]
+
+
 @pytest.mark.parametrize(
     ("options", "hint"),
     [

@@ -19,11 +19,13 @@ from lab.virgated import BIN
 PROJECT = Path(__file__).parents[3]
 DOCUMENTS = sorted([PROJECT / "README.md", *(PROJECT / "docs").glob("*.md")])
 FOLDERS = ("/var/lib/virgate", "/run/virgate", "/etc/virgate", "/srv")
-BLOCK = re.compile(r"^```(?:sh|console) tried\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(sh|console) tried\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PROMPT = re.compile(r"^[#$] (.*)$", re.MULTILINE)
 
 
 def blocks(document: Path) -> list[str]:
-    return BLOCK.findall(document.read_text(encoding="utf-8"))
+    found = BLOCK.findall(document.read_text(encoding="utf-8"))
+    return ["\n".join(PROMPT.findall(text)) if kind == "console" else text for kind, text in found]
 
 
 @pytest.fixture
@@ -57,7 +59,9 @@ def desk(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("document", [one for one in DOCUMENTS if blocks(one)], ids=lambda one: one.name)
 def test_the_commands_of_a_document_do_what_it_says(document, host, desk):
-    script = "\n".join(["set -e -o pipefail", "trap 'kill $(jobs -p)' EXIT", host, "set -x", *blocks(document)])
+    script = "\n".join(
+        ["set -e -o pipefail", "trap 'kill $(jobs -p) 2>/dev/null || :' EXIT", host, "set -x", *blocks(document)]
+    )
     environment = {
         "PATH": f"{BIN}:{os.environ['PATH']}:/usr/sbin:/sbin",
         "HOME": str(desk),

@@ -20,6 +20,7 @@ from virgate.node.tasks.locks import Locks
 from virgate.node.tasks.manager import Tasks
 from virgate.node.tasks.recoveries import Recoveries
 from virgate.node.tasks.settings import TaskSettings
+from virgate.node.vm import payload
 from virgate.node.vm.disks import HostDisks
 from virgate.node.vm.life import Status
 from virgate.node.vm.means import Means
@@ -60,7 +61,7 @@ def assemble(settings: Settings, places: Places, hooks: Hooks, registry: Registr
             hooks=hooks,
             events=events,
             disks=HostDisks(storage.images),
-            payloads=PayloadImages(places.run_dir / "payload"),
+            payloads=PayloadImages(payload.folder(places.run_dir)),
             run_dir=places.run_dir,
             facts=lambda: _facts(host, channels, consoles),
             settings=settings[MachineSettings],

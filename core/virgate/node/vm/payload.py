@@ -17,6 +17,7 @@ from virgate.errors import VirgateError, error
 from virgate.run.process import run
 
 FLOPPY_KIB = 1440
+UNFINISHED = ".making-"
 PATIENCE = 60.0
 """Seconds that one of the programs may take."""
 SURROUNDINGS = {
@@ -35,6 +36,11 @@ class PayloadFailed(VirgateError):
     text: ClassVar[str] = "Payload of drive {self.target} cannot be made: {self.detail}"
     target: str
     detail: str
+
+
+def folder(run_dir: Path) -> Path:
+    """Where a daemon with this run folder keeps the images."""
+    return run_dir / "payload"
 
 
 def digest(files: Mapping[str, bytes]) -> str:
@@ -56,7 +62,7 @@ class PayloadImages:
         target = self.path(vm, payload)
         try:
             self._folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-            work = Path(tempfile.mkdtemp(prefix=".making-", dir=self._folder))
+            work = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self._folder))
         except OSError as failure:
             raise PayloadFailed(payload.target, failure.strerror or str(failure)) from None
         image = work / "image"

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred, DeferredList, DeferredLock, Deferre
 from twisted.logger import Logger
 
 from virgate.domxml.request import read_request
-from virgate.node.vm import ending, readback
+from virgate.node.vm import ending, leftovers, readback
 from virgate.node.vm.errors import NoSuchMachine
 from virgate.node.vm.happenings import Happenings
 from virgate.node.vm.launch import Launch
@@ -32,6 +32,7 @@ class Machines:
         self._destroying: dict[str, DeferredLock] = {}
         self._slots = DeferredSemaphore(means.settings.parallel_starts)
         self._happenings: Happenings | None = None
+        self._stopped = False
         self.sampler = Sampler(means, self)
         self.recovery = Recovery(self)
 
@@ -46,12 +47,16 @@ class Machines:
 
     async def start(self) -> None:
         """Finds the machines that are there; comes back when all are managed again, however long that takes."""
+        self._stopped = False
         self._happenings = Happenings(self, self.means.events, self._appeared, self._reconnected)
         await self.recovery.run()
+        if not self._stopped:
+            leftovers.sweep(self.means.run_dir, {*self._machines, *self.recovery.unreadable})
         self.sampler.start()
 
     async def stop(self) -> None:
         """Stops watching; starts in progress get a moment to end. Guests go on."""
+        self._stopped = True
         launches = [Deferred.fromCoroutine(machine.launch.over()) for machine in self if machine.launch is not None]
         ended = await DeferredList(launches, consumeErrors=True).addTimeout(FAREWELL, self.means.reactor)
         if not all(success for success, _ in ended):

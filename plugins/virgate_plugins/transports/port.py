@@ -18,6 +18,10 @@ from virgate_plugins.transports.refusing import refusals
 from virgate_plugins.transports.settings import XmlrpcSettings
 
 
+BACKLOG = 1024
+"""Clients that may wait to be let in; one too many would try again only after a second."""
+
+
 class ManagementPort:
     """A `Transport`."""
 
@@ -53,7 +57,7 @@ class ManagementPort:
         elif is_loopback(self._settings.address):
             factory.neighbours = Neighbours.named(self._settings.local_users)
         self._factory = factory
-        self._port = self._reactor.listenTCP(self._settings.port, outer, interface=self._settings.address)
+        self._port = self._reactor.listenTCP(self._settings.port, outer, BACKLOG, self._settings.address)
         self.log.info("listening: {what}", what=self.describe())
         if not self.tls and factory.neighbours.users is None:
             self.log.warn("everybody who reaches {what} has the power of root here", what=self.describe())

@@ -13,6 +13,8 @@ from virgate.cli.problems import Problem
 from virgate.cli.storage import finding
 from virgate.cli.terminal import attach
 
+CDROM = {"type": "disk", "device": "cdrom", "iface": "ide", "index": "2", "readonly": "true", "format": "raw"}
+_FILE = click.Path(dir_okay=False, resolve_path=True)  # of the daemon's host, which may be another than this
 _wait = click.option("--wait/--no-wait", default=True, help="Wait until it runs or failed to; default: wait.")
 
 
@@ -71,13 +73,12 @@ def stats(client: Client, machine: str | None) -> None:
 @click.option(
     "--disk", "disks", multiple=True, metavar="VOLUME", help="A volume by id or description; may be repeated."
 )
+@click.option("--cdrom", type=_FILE, help="An ISO file on the host; booted when no disk can be.")
 @click.option(
     "--network", "networks", multiple=True, metavar="BRIDGE", help="A virtio NIC on a bridge; may be repeated."
 )
-@click.option(
-    "--kernel", type=click.Path(exists=True, dir_okay=False, resolve_path=True), help="Boot this kernel directly."
-)
-@click.option("--initrd", type=click.Path(exists=True, dir_okay=False, resolve_path=True), help="Its initial RAM disk.")
+@click.option("--kernel", type=_FILE, help="Boot this kernel, a file on the host, directly.")
+@click.option("--initrd", type=_FILE, help="Its initial RAM disk.")
 @click.option("--append", default="", help="Its command line.")
 @click.option(
     "--custom", multiple=True, metavar="NAME=VALUE", help="A custom property for hook scripts; may be repeated."
@@ -96,12 +97,15 @@ def create(client: Client, /, name: str, disks: tuple[str, ...], networks: tuple
         "custom": dict(_assignment(one) for one in asked["custom"]),
         "devices": [
             *(_disk(client, disk, index) for index, disk in enumerate(disks)),
+            *([CDROM | {"path": asked["cdrom"]}] if asked["cdrom"] else []),
             *({"type": "interface", "device": "bridge", "network": one, "nicModel": "pv"} for one in networks),
             {"type": "console", "device": "console", "specParams": {"consoleType": "serial"}},
         ],
     }
     given = {"kernel": asked["kernel"], "initrd": asked["initrd"], "kernelArgs": asked["append"]}
     params |= {key: value for key, value in given.items() if value}
+    if asked["cdrom"]:
+        params["boot"] = "cd" if disks else "d"
     if asked["paused"]:
         params["launchPaused"] = "true"
     _start(client, params, asked["wait"])

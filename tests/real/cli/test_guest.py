@@ -114,3 +114,15 @@ def test_a_machine_that_does_not_start_tells_why_at_once(real, tmp_path):
         assert "virgate vm destroy" in error
     finally:
         real.virgate("vm", "destroy", "broken")
+
+
+def test_a_cdrom_is_given_to_the_guest_read_only(real, boot, tmp_path, libvirtd):
+    iso = tmp_path / "seed.iso"
+    iso.write_bytes(bytes(1 << 20))
+    try:
+        real.do("vm", "create", "seeded", "--memory", "128", "--cdrom", str(iso), *boot)
+        xml = libvirtd.virsh("dumpxml", "seeded")
+        assert str(iso) in xml
+        assert "<readonly/>" in xml
+    finally:
+        real.virgate("vm", "destroy", "seeded")

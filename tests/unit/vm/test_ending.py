@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 
 from virgate.hookspecs.errors import HookError
 from virgate.libvirt.errors import HypervisorFailed
+from virgate.node.vm import flags
 from virgate.node.vm.errors import CannotDestroy, NoSuchMachine
 from virgate.node.vm.life import Status
 
@@ -173,3 +174,17 @@ async def test_a_client_may_ask_for_more_patience_with_qemu(host: Any, params: d
     host.domains.fail["destroy"] = [BOOM, BOOM]
     await host.machines.destroy(ID, 3)
     assert [call[2] for call in host.domains.calls if call[0] == "destroy"] == [True, True, True]
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_cannot_be_cleaned_up_keeps_no_machine_from_its_end(host: Any, params: dict[str, Any]) -> None:
+    machine = await host.running(params)
+    flags.path(host.machines.means.run_dir, ID).mkdir(parents=True)  # a script did that
+    host.domains.fail["set_metadata"] = [RuntimeError("a defect")]
+    host.domains.stop(ID, "shutdown")
+    await machine.release.run(machine.document)
+    assert machine.vitals.status is Status.DOWN
+    assert host.disks.calls[-1] == ("teardown", "vda")
+    assert "after_vm_destroy" in host.trace.points
+    await host.machines.destroy(ID)
+    assert ID not in host.machines

@@ -327,3 +327,24 @@ async def test_stopping_waits_a_moment_for_machines_that_start(host: Any, params
     await stopping
     host.domains.hold.clear()
     gate.callback(None)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_start_that_fails_twice_over_is_down_and_can_be_destroyed(host: Any, params: dict[str, Any]) -> None:
+    host.domains.fail["start"] = [HypervisorFailed(1, "no")]
+    host.domains.fail["set_metadata"] = [RuntimeError("a defect while the reason is kept")]
+    machine = await host.run(params)
+    assert machine.vitals.status is Status.DOWN
+    assert machine.launch is None
+    await host.machines.destroy(ID)
+    assert ID not in host.machines
+
+
+@pytest.mark.parametrize("nothing", ["", {}, {"ioTune": ""}])
+@pytest_twisted.ensureDeferred
+async def test_a_disk_whose_parameters_are_an_empty_text_starts(
+    host: Any, params: dict[str, Any], nothing: Any
+) -> None:
+    disk = {"type": "disk", "device": "disk", "iface": "virtio", "path": "/a", "specParams": nothing}
+    machine = await host.run({**params, "devices": [disk]})
+    assert machine.vitals.status is Status.UP, machine.vitals.exit

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 
+from virgate.errors import InvalidParameter
 from virgate.libvirt.errors import HypervisorFailed
 from virgate.node.vm.errors import NoSuchMachine, NoWayDown
 from virgate.node.vm.exits import Exit, Reason
@@ -67,6 +68,18 @@ async def test_a_missing_timeout_means_two_minutes(host: Any, params: dict[str, 
     assert "destroy" not in host.domains.names
     host.clock.advance(0.2)
     assert "destroy" in host.domains.names
+
+
+@pytest.mark.parametrize("nonsense", ["-1", "nan", "inf", "1e300", "soon", ["1"], {"a": 1}])
+@pytest_twisted.ensureDeferred
+async def test_a_timeout_that_nobody_could_wait_for_is_refused_before_the_guest_is_asked(
+    host: Any, params: dict[str, Any], nonsense: Any
+) -> None:
+    machine = await host.running(params)
+    with pytest.raises(InvalidParameter):
+        ask(machine, force=True, timeout=nonsense)
+    assert done(host) == []
+    assert machine.powerdown is None
 
 
 @pytest_twisted.ensureDeferred

@@ -1,5 +1,6 @@
 """Finding machines again: who is adopted, who is external, and in which state (spec migration 12.2, 12.4)."""
 
+import json
 from typing import Any
 
 import pytest
@@ -182,6 +183,37 @@ async def test_one_of_ours_that_cannot_be_read_is_kept_running_and_reported(host
     assert OTHER in again.recovery.unreadable
     assert host.domains.domains[OTHER].state == "running"
     assert "destroy" not in host.domains.names
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "<x xmlns='http://somebody.else'><![CDATA[<!DOCTYPE]]></x>",
+        f"<v:machine xmlns:v='http://virgate.org/vm/1.0' version='1'>{'[' * 100_000}</v:machine>",
+    ],
+    ids=["refused XML", "nested without end"],
+)
+@pytest_twisted.ensureDeferred
+async def test_a_domain_that_cannot_be_read_does_not_keep_the_others_from_being_found(
+    host: Any, again: Any, params: dict[str, Any], damage: str
+) -> None:
+    await there(host, domain(metadata=f"<metadata>{damage}</metadata>"))
+    await host.run(params)
+    await again.start()
+    assert ID in again
+    assert again.find(ID).vitals.status is Status.UP
+
+
+@pytest_twisted.ensureDeferred
+async def test_metadata_cannot_make_one_domain_pass_for_another(host: Any, again: Any) -> None:
+    conf = json.dumps(
+        {"vmId": ID, "memSize": 64, "devices": [{"type": "disk", "device": "disk", "path": "/etc/shadow"}]}
+    )
+    claim = f"<v:machine xmlns:v='http://virgate.org/vm/1.0' version='1'>{conf}</v:machine>"
+    await there(host, domain(metadata=f"<metadata>{claim}</metadata>"))
+    await again.start()
+    assert ID not in again
+    assert OTHER in again.recovery.unreadable
 
 
 @pytest_twisted.ensureDeferred

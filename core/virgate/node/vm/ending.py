@@ -24,9 +24,11 @@ async def finish(machine: "Machine", exit: Exit) -> None:
 
     async def once() -> None:
         machine.life.ending()
-        await inscription.keep_exit(machine, exit)
-        await _release(machine)
-        machine.life.down(exit)
+        try:
+            await inscription.keep_exit(machine, exit)
+            await _release(machine)
+        finally:
+            machine.life.down(exit)
 
     await machine.release.run(once)
 
@@ -87,10 +89,10 @@ async def _release(machine: "Machine") -> None:
         except Exception:
             log.failure("disk {target} of {vm} was not torn down", target=disk.target, vm=machine.id)
     try:
+        flags.remove(means.run_dir, machine.id)
         await means.payloads.remove(machine.id)
     except Exception:
-        log.failure("payload images of {vm} stay behind", vm=machine.id)
-    flags.remove(means.run_dir, machine.id)
+        log.failure("files of {vm} in the run folder stay behind", vm=machine.id)
     await machine.hook_lane.empty()
     await means.hooks.after_vm_destroy(vm=record.subject, domain=XmlDocument(record.xml))
     await hooked.each_device(machine, "after_device_destroy", record.xml)

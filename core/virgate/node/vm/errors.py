@@ -96,7 +96,7 @@ class BadLaunchFlags(MachineError):
 
 @error
 class ForeignDocument(MachineError):
-    """A script changed the machine's uuid, so the document describes another machine."""
+    """A script changed the machine's uuid, or metadata name another: the document describes another machine."""
 
     code: ClassVar[int] = 9
     text: ClassVar[str] = "The domain document that scripts left has another uuid: {self.found!r}"

@@ -60,17 +60,20 @@ def read(root: tree.Element, facts: "HostFacts") -> Inscription:
 
 
 async def keep_exit(machine: "Machine", exit: Exit) -> None:
-    """Lets the exit reason outlive the daemon. A domain that is not defined has nothing to keep it in."""
+    """Lets the exit reason outlive the daemon. A domain that is not defined has nothing to keep it in. Never raises:
+    a machine must come to its end in any case."""
     record = machine.record
     if record.external or not record.xml:
         return
-    vm = metadata.vm_element(tree.parse(record.xml))
-    if vm is None:
-        vm = metadata.encode(metadata.VmMetadata())
-    metadata.update(vm, exit.members)
     try:
+        vm = metadata.vm_element(tree.parse(record.xml))
+        if vm is None:
+            vm = metadata.encode(metadata.VmMetadata())
+        metadata.update(vm, exit.members)
         await machine.means.domains.set_metadata(machine.id, metadata.bare(vm), PREFIX, metadata.VM)
     except DomainNotFound:
         return
     except VirgateError as failure:
         log.warn("the exit reason of {vm} was not kept: {why}", vm=machine.id, why=str(failure))
+    except Exception:
+        log.failure("the exit reason of {vm} was not kept", vm=machine.id)

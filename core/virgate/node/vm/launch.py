@@ -52,6 +52,9 @@ class Launch:
 
     def begin(self) -> None:
         self._job = Deferred.fromCoroutine(self._run())
+        self._job.addErrback(
+            lambda problem: self.log.failure("{vm} came to no proper end", problem, vm=self._machine.id)
+        )
 
     def abandon(self) -> None:
         """The machine is not wanted any more: what waits is ended now, what libvirt does is undone when it is done."""
@@ -67,14 +70,14 @@ class Launch:
             await waiting
 
     async def _run(self) -> None:
-        machine = self._machine
         try:
             await self._start()
         except (Exception, CancelledError) as failure:
             await self._failed(failure)
-        machine.launch = None
-        for waiting in self._over:
-            waiting.callback(None)
+        finally:
+            self._machine.launch = None
+            for waiting in self._over:
+                waiting.callback(None)
 
     async def _failed(self, failure: BaseException) -> None:
         machine = self._machine

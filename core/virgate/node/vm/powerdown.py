@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from virgate.errors import VirgateError
+from virgate.errors import InvalidParameter, VirgateError
 from virgate.node.vm.errors import NoSuchMachine, NoWayDown
 from virgate.node.vm.life import Status
 
 if TYPE_CHECKING:
     from virgate.node.vm.machine import Machine
+
+LONGEST = 1e6
+"""Seconds; a reactor cannot wait for as long as clients can write."""
 
 
 class Powerdown:
@@ -104,5 +107,15 @@ class Powerdown:
 
 def power_down(machine: "Machine", *, reboot: bool, timeout: Any, force: bool) -> None:
     """The shutdown verb. A missing, empty or zero `timeout` means the setting. Raises as `Powerdown.begin`."""
-    seconds = float(timeout) if timeout else machine.means.settings.shutdown_timeout
+    seconds = _seconds(timeout) if timeout else machine.means.settings.shutdown_timeout
     Powerdown(machine, reboot=reboot, timeout=seconds, force=force).begin()
+
+
+def _seconds(given: Any) -> float:
+    try:
+        seconds = float(given)
+    except (TypeError, ValueError):
+        raise InvalidParameter("timeout", given) from None
+    if not 0 <= seconds <= LONGEST:
+        raise InvalidParameter("timeout", given)
+    return seconds

@@ -8,6 +8,7 @@ import attrs
 
 from virgate.domxml import running, tree
 from virgate.domxml.facts import DiskRequest, DiskSource
+from virgate.domxml.values import struct
 from virgate.node.vm import pids
 from virgate.node.vm.stats import Nic, Shape
 
@@ -124,7 +125,7 @@ def _members(root: tree.Element, conf: Mapping[str, Any], displays: list[dict[st
         members["vcpuQuota"] = quota
     if (period := root.findtext("cputune/period")) is not None:
         members["vcpuPeriod"] = int(period)
-    if tuned := [_tuned(device) for device in _disks(conf) if device.get("specParams", {}).get("ioTune")]:
+    if tuned := [_tuned(device) for device in _disks(conf) if _io_limits(device)]:
         members["ioTune"] = tuned
     return members
 
@@ -145,8 +146,12 @@ def _shown_identity(device: Mapping[str, Any]) -> dict[str, str]:
     return {"lunGUID": str(device["GUID"])} if device.get("GUID") else {}
 
 
+def _io_limits(device: Mapping[str, Any]) -> dict[str, Any]:
+    return struct(struct(device, "specParams"), "ioTune")
+
+
 def _tuned(device: Mapping[str, Any]) -> dict[str, Any]:
-    limits = {name: str(value) for name, value in device["specParams"]["ioTune"].items()}
+    limits = {name: str(value) for name, value in _io_limits(device).items()}
     return {"name": str(device.get("name", "")), "path": str(device.get("path", "")), "ioTune": limits}
 
 

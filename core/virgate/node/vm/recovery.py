@@ -15,6 +15,7 @@ from virgate.domxml import running, tree
 from virgate.errors import VirgateError
 from virgate.libvirt.errors import DomainNotFound
 from virgate.node.vm import ending, inscription, readback
+from virgate.node.vm.errors import ForeignDocument
 from virgate.node.vm.exits import Exit, Reason, found_off
 from virgate.node.vm.machine import Machine
 from virgate.node.vm.record import Record
@@ -105,12 +106,12 @@ class Recovery:
             return
         if found.uuid in self._machines:
             return
-        root = tree.parse(text)
-        ours = running.ours(root)
-        if running.is_appliance(root) or (not ours and found.state in GONE_STATES):
-            return
         try:
-            machine, exit = self._rebuild(root, text, external=not ours)
+            root = tree.parse(text)
+            ours = running.ours(root)
+            if running.is_appliance(root) or (not ours and found.state in GONE_STATES):
+                return
+            machine, exit = self._rebuild(found.uuid, root, text, external=not ours)
         except Exception as failure:
             self.unreadable[found.uuid] = str(failure) or type(failure).__name__
             self.log.failure("{vm} is left running as it is: it cannot be read", vm=found.uuid)
@@ -120,9 +121,11 @@ class Recovery:
         self._reopening.begin(machine)
         self.log.info("recovered {vm}: {status}", vm=machine.id, status=str(machine.vitals.status))
 
-    def _rebuild(self, root: tree.Element, text: str, *, external: bool) -> tuple[Machine, Exit | None]:
+    def _rebuild(self, uuid: str, root: tree.Element, text: str, *, external: bool) -> tuple[Machine, Exit | None]:
         kept = inscription.read(root, self._means.facts())
         request = kept.request
+        if request.id != uuid:  # metadata are anybody's text: they must not make one domain pass for another
+            raise ForeignDocument(request.id)
         record = Record(
             request.id,
             request.name,

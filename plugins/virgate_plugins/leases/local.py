@@ -48,7 +48,8 @@ class LocalLease:
         if self._host is None:
             raise LeaseNotAcquired(self._space.domain, "this host has no id there")
         try:
-            file = os.open(self._space.ids, os.O_RDONLY | os.O_CLOEXEC)
+            # Whoever can write to the folder may have put a pipe there, which would wait for a writer, or a link.
+            file = os.open(self._space.ids, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
         except OSError as problem:
             raise LeaseNotAcquired(self._space.domain, problem.strerror or "not readable") from None
         try:

@@ -212,11 +212,26 @@ def _write_payload(child: Element, payload: Mapping[str, Value]) -> None:
 
 
 def conf_element(conf: Mapping[str, Any]) -> Element:
-    """`virgate:machine`: the conf as JSON, in ASCII so that XML carries every character. Keys with `_` stay out."""
-    kept = {name: value for name, value in conf.items() if not str(name).startswith("_")}
+    """`virgate:machine`: the conf as JSON, in ASCII so that XML carries every character. Keys with `_` stay out.
+
+    Of payloads only the names of their files are kept: the contents are passwords more often than not, and whoever may
+    connect to libvirt to read, as every user of a host may, reads metadata.
+    """
+    kept = {name: _without_contents(value) for name, value in conf.items() if not str(name).startswith("_")}
     machine = etree.Element(f"{{{MACHINE}}}machine", {"version": "1"}, nsmap={"virgate": MACHINE})
     machine.text = json.dumps(kept, separators=(",", ":"), default=str)
     return machine
+
+
+def _without_contents(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_without_contents(below) for below in value]
+    if not isinstance(value, dict):
+        return value
+    payload = value.get("vmPayload")
+    if isinstance(payload, dict) and isinstance(payload.get("file"), dict):
+        return value | {"vmPayload": payload | {"file": dict.fromkeys(payload["file"], "")}}
+    return {name: _without_contents(below) for name, below in value.items()}
 
 
 def bare(found: Element) -> str:

@@ -250,3 +250,13 @@ def test_policy_has_an_element_of_its_own_under_the_old_prefix(build):
     root = build()
     assert root.nsmap["ovirt"] == metadata.TUNE
     assert metadata.find(root, metadata.TUNE, "qos").prefix == "ovirt"
+
+
+def test_the_contents_of_payloads_are_nothing_for_everybody_who_reads_metadata():
+    payload = {"volId": "config-2", "file": {"openstack/latest/user_data": "cGFzc3dvcmQ="}}
+    conf = {"vmId": ID, "devices": [{"type": "disk", "device": "cdrom", "specParams": {"vmPayload": payload}}]}
+    kept = metadata.conf_element(conf).text
+    assert "cGFzc3dvcmQ=" not in kept
+    (device,) = json.loads(kept)["devices"]
+    assert device["specParams"]["vmPayload"] == {"volId": "config-2", "file": {"openstack/latest/user_data": ""}}
+    assert payload["file"] == {"openstack/latest/user_data": "cGFzc3dvcmQ="}, "the machine itself still knows"

@@ -28,7 +28,6 @@ from virgate.node.vm.settings import MachineSettings
 from virgate.plugins import Hooks
 
 ID = "11111111-1111-4111-8111-111111111111"
-VM_URI = "http://ovirt.org/vm/1.0"
 
 
 @frozen

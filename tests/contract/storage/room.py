@@ -1,9 +1,11 @@
 """A storage room for tests: real helpers, real qemu-img, folders of the test, verbs called as transports do."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest_twisted
 from twisted.internet.defer import Deferred
 
 from virgate.api.dispatch import Api
@@ -162,3 +164,11 @@ class Room:
     async def info(self, number: int = 1, *, image: int = 1, domain: int = 1) -> dict[str, Any]:
         answer = await self.ask("getVolumeInfo", uuid(2, domain), POOL, uuid(3, image), uuid(4, number))
         return dict(answer["info"])
+
+
+@pytest_twisted.async_yield_fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    """A fixture: a conftest.py imports it."""
+    made = await Room(tmp_path).start()
+    yield made
+    await made.stop()

@@ -244,7 +244,8 @@ async def test_clients_that_send_nothing_or_half_a_request_do_not_hold_up_others
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_page_in_a_browser_may_not_call(serve):
+async def test_a_page_in_a_browser_may_not_call(serve, monkeypatch):
+    monkeypatch.setattr("virgate_plugins.transports.http.connection.LINGER", 0.05)
     client = await (await serve()).connect()
     status, _, body = await client.post(PING, Origin="http://example.org", Content_Type="text/plain")
     assert (status, b"methodResponse" in body) == (403, False)

@@ -1,12 +1,9 @@
 """Connections for the tests: to libvirt's own fake driver inside the process, and to a private libvirtd with QEMU."""
 
-import time
-
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
 
 from virgate.events import EventBus
 from virgate.libvirt.connection import Hypervisor
@@ -110,19 +107,6 @@ def fake_domains(fake):
 @pytest.fixture
 def domains(real):
     return Domains(real)
-
-
-@pytest.fixture
-def passing():
-    """Awaits until a condition holds."""
-
-    async def passing(condition, seconds=20):
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, "it did not come to pass"
-            await deferLater(reactor, 0.01)
-
-    return passing
 
 
 @pytest.fixture

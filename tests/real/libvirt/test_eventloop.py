@@ -23,13 +23,11 @@ def loop():
 
 @pytest.fixture
 def pipe():
+    """Two descriptors. A test that closes one takes it off the list: closed twice, it may be somebody else's."""
     ends = list(os.pipe2(os.O_NONBLOCK))
     yield ends
     for end in ends:
-        try:
-            os.close(end)
-        except OSError:
-            pass  # the test closed it
+        os.close(end)
 
 
 class Seen:
@@ -103,11 +101,10 @@ async def test_several_handles_share_one_descriptor(pipe):
 
 @pytest_twisted.ensureDeferred
 async def test_a_hang_up_is_told_once_though_nobody_removes_the_handle(pipe):
-    reading, writing = pipe
     seen = Seen()
-    watch = libvirt.virEventAddHandle(reading, READABLE, seen, None)
+    watch = libvirt.virEventAddHandle(pipe[0], READABLE, seen, None)
     await deferLater(reactor, 0.01)
-    os.close(writing)
+    os.close(pipe.pop())
     await seen.count(1)
     await deferLater(reactor, 0.05)
     assert len(seen.calls) == 1
@@ -117,7 +114,7 @@ async def test_a_hang_up_is_told_once_though_nobody_removes_the_handle(pipe):
 
 @pytest_twisted.ensureDeferred
 async def test_a_descriptor_closed_before_its_handle_is_removed_harms_nobody(pipe):
-    reading, _ = pipe
+    reading = pipe.pop(0)
     watch = libvirt.virEventAddHandle(reading, READABLE, Seen(), None)
     await deferLater(reactor, 0.01)
     os.close(reading)

@@ -128,29 +128,29 @@ class Terminal:
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_console_carries_bytes_both_ways(boot, domains, passing):
+async def test_a_console_carries_bytes_both_ways(boot, domains, until):
     uuid = await boot("echo", ECHO, SERIAL, paused=True)
     terminal = Terminal()
     console = await domains.open_console(uuid, terminal.received, terminal.end)
     await domains.resume(uuid)
-    await passing(lambda: terminal.text.endswith(b"R"))
+    await until(lambda: terminal.text.endswith(b"R"))
     terminal.text = b""
     for byte in b"hello, guest":
         console.write(bytes([byte]))
         await deferLater(reactor, 0.01)
-    await passing(lambda: terminal.text == b"hello, guest")
+    await until(lambda: terminal.text == b"hello, guest")
     console.close()
     assert (console.closed, terminal.ended) == (True, 1)
     console.write(b"after the end")
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_console_ends_with_its_machine_and_when_another_takes_it(boot, domains, passing):
+async def test_a_console_ends_with_its_machine_and_when_another_takes_it(boot, domains, until):
     uuid = await boot("console", ECHO, SERIAL)
     first, second = Terminal(), Terminal()
     await domains.open_console(uuid, first.received, first.end)
     await domains.open_console(uuid, second.received, second.end)
-    await passing(lambda: first.ended)
+    await until(lambda: first.ended)
     await domains.destroy(uuid)
-    await passing(lambda: second.ended)
+    await until(lambda: second.ended)
     assert (first.ended, second.ended) == (1, 1)

@@ -117,13 +117,13 @@ async def test_a_libvirtd_that_hangs_is_noticed_by_keep_alive(libvirtd, events, 
 
 
 @pytest_twisted.ensureDeferred
-async def test_starting_without_libvirt_does_not_fail_and_says_so_once(events, heard, passing):
+async def test_starting_without_libvirt_does_not_fail_and_says_so_once(events, heard, until):
     hypervisor = Hypervisor(LIBVIRT_NOWHERE, events, pauses=(0.01,))
     attempts = []
     opened = hypervisor._open
     hypervisor._open = lambda: (attempts.append(1), opened())[1]
     await hypervisor.start()
-    await passing(lambda: len(attempts) > 3)
+    await until(lambda: len(attempts) > 3)
     assert not hypervisor.connected
     assert len(heard.told) == 1
     assert heard.told[0][0] == "libvirt.disconnected"

@@ -1,13 +1,13 @@
 """One machine on a real QEMU, from create to destroy."""
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
 from lab.libvirtd import PrivateLibvirtd
-from twisted.internet import reactor
-from twisted.internet.task import deferLater
 
 from virgate import hookimpl
 from virgate.node.vm import console, describe
@@ -92,7 +92,7 @@ async def test_hooks_see_and_change_the_machine_in_order(
 
 
 @pytest_twisted.ensureDeferred
-async def test_real_samples_become_statistics(bench: Any, params: dict[str, Any], tmp_path: Path) -> None:
+async def test_real_samples_become_statistics(bench: Any, until: Any, params: dict[str, Any], tmp_path: Path) -> None:
     image = tmp_path / "disk.raw"
     image.touch()
     with image.open("r+b") as file:
@@ -102,12 +102,12 @@ async def test_real_samples_become_statistics(bench: Any, params: dict[str, Any]
     machine = await bench.machines.create({**params, "devices": [disk, screen]})
     await bench.until(params["vmId"], "Powering up", "Down")
     assert machine.vitals.exit is None, machine.vitals.exit
+
+    def read() -> bool:  # the firmware looks for something to boot
+        return str(statistics(machine).get("disks", {}).get("vda", {}).get("readBytes", "0")) != "0"
+
+    await until(read)
     members = statistics(machine)
-    while (
-        members.get("disks", {}).get("vda", {}).get("readBytes", "0") == "0"
-    ):  # the firmware looks for something to boot
-        await deferLater(reactor, 0.1)
-        members = statistics(machine)
     assert float(members["cpuUser"]) + float(members["cpuSys"]) > 0
     assert members["vcpuCount"] == "1"
     assert members["disks"]["vda"]["apparentsize"] == str(8 << 20)
@@ -135,9 +135,6 @@ async def test_a_disk_that_is_not_there_is_told_as_the_exit_reason(
 
 @pytest_twisted.ensureDeferred
 async def test_a_killed_qemu_is_a_lost_one(bench: Any, params: dict[str, Any], libvirtd: PrivateLibvirtd) -> None:
-    import os
-    import signal
-
     vm = params["vmId"]
     machine = await bench.machines.create(params)
     await bench.until(vm, "Powering up", "Down")
@@ -182,7 +179,7 @@ async def test_a_machine_without_console_says_so(bench: Any, params: dict[str, A
 
 @pytest_twisted.ensureDeferred
 async def test_a_domain_of_virsh_is_listed_as_external_and_left_alone(
-    bench: Any, libvirtd: PrivateLibvirtd, tmp_path: Path
+    bench: Any, until: Any, libvirtd: PrivateLibvirtd, tmp_path: Path
 ) -> None:
     vm = "99999999-9999-4999-8999-999999999999"
     document = tmp_path / "stranger.xml"
@@ -191,8 +188,7 @@ async def test_a_domain_of_virsh_is_listed_as_external_and_left_alone(
         "<os><type arch='x86_64'>hvm</type></os></domain>"
     )
     libvirtd.virsh("create", str(document))
-    while bench.machines.get(vm) is None:
-        await deferLater(reactor, 0.05)
+    await until(lambda: bench.machines.get(vm) is not None)
     assert describe.full(bench.machines.find(vm))["external"] is True
     libvirtd.virsh("destroy", vm)
     await bench.until(vm, "Down")

@@ -7,8 +7,6 @@ where they act and are named in `ELSEWHERE` with the test module.
 import pytest
 
 ID = "5e0a6c3e-19c0-4d4f-9d5a-0c8b5a4a7f01"
-HOSTDEVS = "pci_0000_05_00_1"
-
 MACHINE = [
     ("vmId", {}, "uuid", None, ID),
     ("vmName", {"vmName": "vmα <&>"}, "name", None, "vmα <&>"),

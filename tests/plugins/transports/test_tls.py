@@ -1,12 +1,14 @@
 import os
 import xmlrpc.client
 from ipaddress import ip_address
+from types import SimpleNamespace
 
 import pytest
 import pytest_twisted
 from twisted.internet import reactor, ssl
 from twisted.internet.endpoints import wrapClientTLS
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 
 from virgate import pki
 from virgate_plugins.transports.opening import PATIENCE
@@ -46,6 +48,36 @@ async def test_a_client_with_a_certificate_of_the_authority_is_served(serve, aut
     assert await answers(client)
     assert await answers(client)
     assert served.port.describe().endswith("with TLS")
+
+
+class Shelf:
+    """The transfers of a node that keeps one volume in memory."""
+
+    kept = b""
+
+    async def receive(self, place, length, source):
+        while len(self.kept) < length:
+            self.kept += await source.read(min(1 << 20, length - len(self.kept)))
+        return "put"
+
+    async def send(self, place, length, sink):
+        sink.begin("got")
+        await sink.write(self.kept[:length])
+        return "got"
+
+
+@pytest_twisted.ensureDeferred
+async def test_volumes_are_streamed_through_tls_in_both_directions(serve, authority):
+    served = await serve(*settings(authority))
+    served.node.storage = SimpleNamespace(transfers=Shelf())
+    client = await served.connect(client_of(authority))
+    data = os.urandom(3_333_333)
+    ids = "Host: h\r\nStorage-Pool-Id: p\r\nStorage-Domain-Id: d\r\nImage-Id: i\r\n"
+    client.send(f"PUT / HTTP/1.1\r\n{ids}Content-Length: {len(data)}\r\n\r\n".encode() + data)
+    assert (await client.reply())[0] == 200
+    client.send(f"GET / HTTP/1.1\r\n{ids}Range: bytes=0-{len(data) - 1}\r\n\r\n".encode())
+    status, _, body = await client.reply()
+    assert (status, body == data) == (206, True)
 
 
 @pytest_twisted.ensureDeferred
@@ -194,3 +226,12 @@ def test_certificates_are_described_with_all_names_of_the_host(tmp_path):
     assert ip_address(host.names[-1])
     assert client.names == ("admin",)
     assert len({each.fingerprint for each in (authority, host, client)}) == 3
+
+
+@pytest.mark.parametrize(("mode", "said"), [(0o600, False), (0o640, False), (0o644, True)])
+@pytest_twisted.ensureDeferred
+async def test_a_key_that_every_user_can_read_is_told_of(serve, authority, mode, said):
+    (authority / "host.key").chmod(mode)
+    with capturedLogs() as heard:
+        await serve(*settings(authority))
+    assert any("pass for it" in event["log_format"] for event in heard) is said

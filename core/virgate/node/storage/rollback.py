@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from virgate.errors import InvalidParameter
 from virgate.node.storage.domain import Domain
 from virgate.node.storage.domains import Domains
-from virgate.node.storage.errors import NoSuchImage
+from virgate.node.storage.errors import NoSuchImage, VolumeDoesNotExist
 from virgate.node.storage.formats.task_files import Recovery
 from virgate.node.storage.formats.volume_metadata import VolumeFormat, VolumeRole
 from virgate.node.storage.qemu_img import NAMES, QemuImg
@@ -164,8 +164,12 @@ class Rollback:
     async def size(self, domain_id: str, image: str, volume: str) -> None:
         """Lets the metadata of a raw volume say what its data are."""
         domain = await self.domains.find(domain_id)
-        found = (await domain.images.survey(image)).volume(volume)
-        await domain.images.write(image, volume, evolve(found.metadata, capacity=Size(found.size)))
+        try:
+            found = (await domain.images.survey(image)).volume(volume)
+        except (NoSuchImage, VolumeDoesNotExist):
+            return
+        if found.size >= 0:
+            await domain.images.write(image, volume, evolve(found.metadata, capacity=Size(found.size)))
 
     async def _placed(self, path: str) -> tuple[Domain, str, str]:
         """Domain, image and volume of `.../<domain>/images/<image>/<volume>`."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from traceback import format_tb
 from typing import Any
 
 from attrs import define
@@ -46,8 +47,15 @@ class Servers:
         except VirgateError as problem:
             self.log.warn("{what} {connection}: {problem}", what=what, connection=connection.name, problem=problem)
             return problem.code if problem.code != VirgateError.code else GENERAL
-        except Exception:
-            self.log.failure("{what} {connection} failed", what=what, connection=connection.name)
+        except Exception as problem:  # its text may quote what the client sent, a password even
+            trace = "".join(format_tb(problem.__traceback__))
+            self.log.error(
+                "{what} {connection} failed with {kind}\n{trace}",
+                what=what,
+                connection=connection.name,
+                kind=type(problem).__name__,
+                trace=trace,
+            )
             return GENERAL
         self.domains.forget()
         return 0

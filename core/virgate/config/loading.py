@@ -72,7 +72,9 @@ class Settings:
                 section(**{key: given[key]})
             except (TypeError, ValueError) as error:
                 reason = str(error.args[0] if error.args else error)
-                raise SettingsError(f"{entry.origin}: [{name}] {key} = {entry.value!r}: {reason}") from None
+                secret = field_of(section, key).metadata.get("secret")
+                shown = "(not shown)" if secret else repr(entry.value)
+                raise SettingsError(f"{entry.origin}: [{name}] {key} = {shown}: {reason}") from None
         return section(**given)
 
 

@@ -1,6 +1,7 @@
 """TLS with client certificates (spec xmlrpc-host-vm 1.1). Imported only where TLS is on: OpenSSL costs memory."""
 
 import re
+import stat
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
@@ -62,6 +63,8 @@ def context_factory(settings: Settings) -> Any:
         made.getContext().check_privatekey()
     except SSL.Error:
         raise TlsFileUnusable(key_path, "it does not belong to the certificate") from None
+    if key_path.stat().st_mode & stat.S_IROTH:
+        log.warn("everybody on this host can read {path} and so pass for it: chmod o-r", path=key_path)
     return made
 
 

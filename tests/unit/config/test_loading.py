@@ -78,3 +78,10 @@ def test_a_dump_reads_back_as_the_same_settings(tmp_path_factory, name, paths):
 
 def test_a_secret_is_not_dumped():
     assert "open sesame" not in sample(load(None, ["garden.key=open sesame"]))
+
+
+def test_a_wrong_secret_is_not_told():
+    with pytest.raises(SettingsError) as wrong:
+        load(None, ["garden.key=[1, 2, 4711]"])[Garden]
+    assert "4711" not in str(wrong.value)
+    assert "[garden] key" in str(wrong.value)

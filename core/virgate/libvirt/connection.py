@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 from virgate.events import EventBus
 from virgate.libvirt import domain_events, eventloop
 from virgate.libvirt.errors import HypervisorAway, translate
+from virgate.libvirt.lanes import Lanes
 from virgate.libvirt.words import CLOSE_REASONS, word
 from virgate.run.errors import PoolClosed
 from virgate.run.loop import reactor
@@ -58,6 +59,7 @@ class Hypervisor:
         self._events = events
         self._keepalive = keepalive
         self._pauses = pauses
+        self._lanes = Lanes()
         self._connection: _Connection | None = None
         self._connecting: Deferred[None] | None = None
         self._away = "no answer yet"
@@ -98,11 +100,16 @@ class Hypervisor:
         self._calls.close()
         self._opening.close()
 
-    async def call(self, function: Callable[..., Result], *args: Any, uuid: str = "") -> Result:
+    async def call(self, function: Callable[..., Result], *args: Any, uuid: str = "", beside: bool = False) -> Result:
         """Runs `function(connection, *args)` in a thread; libvirt's errors arrive as ours.
 
-        `uuid` is the domain the call is about, for the error. Cancelling forgets the answer, not the call.
+        `uuid` is the domain the call is about, for the error. Calls about one domain wait for each other, but for
+        those that may go on `beside` another. Cancelling forgets the answer, not the call.
         """
+        async with self._lanes.turn("" if beside else uuid):
+            return await self._call(function, args, uuid)
+
+    async def _call(self, function: Callable[..., Result], args: Sequence[Any], uuid: str) -> Result:
         connection = self._connection
         if connection is None:
             raise HypervisorAway(self.uri, self._away)

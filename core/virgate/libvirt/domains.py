@@ -61,7 +61,7 @@ class Domains:
     async def destroy(self, uuid: str, graceful: bool = True) -> None:
         """Pulls the plug. Gracefully: fails instead of killing a QEMU that does not end on SIGTERM."""
         flags = libvirt.VIR_DOMAIN_DESTROY_GRACEFUL if graceful else 0
-        await self._do(uuid, lambda domain: domain.destroyFlags(flags))
+        await self._do(uuid, lambda domain: domain.destroyFlags(flags), beside=True)  # it ends what hangs
 
     async def undefine(self, uuid: str) -> None:
         """Forgets the definition with its saved memory, snapshots and NVRAM; a running domain goes on."""
@@ -124,8 +124,10 @@ class Domains:
         """The weight of a running domain among the others that want the processors; 1024 is usual."""
         await self._do(uuid, lambda domain: domain.setSchedulerParameters({"cpu_shares": shares}))
 
-    async def _do(self, uuid: str, function: Callable[[Any], Result]) -> Result:
-        return await self._hypervisor.call(lambda connection: function(connection.lookupByUUIDString(uuid)), uuid=uuid)
+    async def _do(self, uuid: str, function: Callable[[Any], Result], *, beside: bool = False) -> Result:
+        return await self._hypervisor.call(
+            lambda connection: function(connection.lookupByUUIDString(uuid)), uuid=uuid, beside=beside
+        )
 
 
 class Sampling:

@@ -129,10 +129,17 @@ async def test_only_running_machines_are_sampled(fake_domains, guest):
 
 
 @pytest_twisted.ensureDeferred
-async def test_many_calls_at_once_wait_for_one_of_the_threads(fake, fake_domains, guest):
+async def test_many_calls_at_once_wait_for_one_of_the_threads(fake):
+    calls = [ensureDeferred(fake.call(lambda connection: connection.getType())) for _ in range(100)]
+    assert fake.waiting == 92
+    assert await gatherResults(calls) == ["TEST"] * 100
+
+
+@pytest_twisted.ensureDeferred
+async def test_calls_about_one_machine_wait_for_each_other_and_take_one_thread(fake, fake_domains, guest):
     uuid = await fake_domains.define(guest("one", "test"))
     calls = [ensureDeferred(fake_domains.state(uuid)) for _ in range(100)]
-    assert fake.waiting == 92
+    assert fake.waiting == 0
     assert await gatherResults(calls) == [("shutoff", "unknown")] * 100
 
 

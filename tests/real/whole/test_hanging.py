@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from real.whole.house import SHELL
@@ -38,6 +39,21 @@ def test_a_qemu_that_hangs_is_told_and_the_others_are_watched_on(frozen):
     house.ask("pause", well)
     house.ask("cont", well)
     house.up()
+
+
+def test_many_calls_about_a_qemu_that_hangs_hold_up_nobody_else(frozen):
+    house, hung, well = frozen
+    with ThreadPoolExecutor(12) as threads:
+        asked = [threads.submit(house.beside().call, "pause", hung) for _ in range(12)]
+        house.until(lambda: house.stats(hung)["monitorResponse"] == "-1", "it does not answer")
+        started = time.monotonic()
+        house.ask("pause", well)
+        house.ask("cont", well)
+        house.up()
+        assert time.monotonic() - started < 10
+        assert not any(one.done() for one in asked)
+        os.kill(house.qemu(hung), signal.SIGCONT)
+        assert {one.result()["status"]["code"] for one in asked} <= {0, 16}
 
 
 def test_a_qemu_that_hangs_does_not_keep_a_daemon_from_starting(frozen):

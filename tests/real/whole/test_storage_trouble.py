@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from real.whole.house import BLANK, House, new_id
+from real.whole.house import BLANK, new_id
 
 DISK = {"type": "disk", "device": "disk", "iface": "virtio", "format": "raw"}
 PREALLOCATED, SPARSE, RAW, COW = 1, 2, 5, 4
@@ -133,17 +133,11 @@ def elsewhere(house):
     house.make_volume()
 
 
-def in_another_connection(house, verb, *arguments):
-    other = House(house.home, house.libvirtd)
-    other.api = type(house.api)(f"http://127.0.0.1:{house.port}/", allow_none=True)
-    return other.call(verb, *arguments)
-
-
 @pytest.mark.parametrize("how", [signal.SIGKILL, None], ids=["killed", "stopped"])
 def test_a_helper_lost_in_the_middle_of_a_verb_fails_that_verb_alone(two, how):
     os.kill(two.helper, signal.SIGSTOP)
     with ThreadPoolExecutor() as threads:
-        waiting = threads.submit(in_another_connection, two, "getStorageDomainInfo", two.second)
+        waiting = threads.submit(two.beside().call, "getStorageDomainInfo", two.second)
         elsewhere(two)
         if how:
             os.kill(two.helper, how)

@@ -193,7 +193,7 @@ async def test_data_that_are_not_to_be_trusted_are_filled_but_not_given(house, p
 
 @pytest_twisted.ensureDeferred
 async def test_a_volume_ends_where_it_ends(house, port):
-    status, headers, body = await port.get(SIZE - 1)
+    status, _, body = await port.get(SIZE - 1)
     assert (status, len(body)) == (206, SIZE)
     assert code(await port.get(SIZE)) == 1000
     data_of(house).unlink()
@@ -286,17 +286,16 @@ async def test_a_client_is_taken_no_more_from_than_storage_stores(house, port, h
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_client_that_leaves_a_put_ends_its_task_and_frees_the_image(house, port, helpers):
+async def test_a_client_that_leaves_a_put_ends_its_task_and_frees_the_image(house, port, helpers, until):
     ended = ends_of(house)
     client = await port.connect()
     client.ask("PUT", IDS | {"Content-Length": SIZE}, b"x" * (3 * MIB))
-    while len(helpers.pieces) < 3:
-        await until_steady(helpers)
+    await until(lambda: len(helpers.pieces) == 3)
     client.transport.abortConnection()
     assert await ended() == [("downloadImage", "cleanSuccess", 411)]
     assert (await port.put(b"hello"))[0] == 200
     assert data_of(house).read_bytes()[: 3 * MIB] == b"hello".ljust(3 * MIB, b"x")
-    assert len((await house.ask("getAllTasksStatuses"))["allTasksStatus"]) == 1
+    await until(lambda: len(journal(house)) == 1)
 
 
 @pytest_twisted.ensureDeferred
@@ -314,7 +313,7 @@ async def test_a_client_that_leaves_a_get_ends_a_task_that_stays_listed(house, p
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_client_that_leaves_while_it_waits_for_the_image_leaves_nothing(house, port, helpers):
+async def test_a_client_that_leaves_while_it_waits_for_the_image_leaves_nothing(house, port, helpers, until):
     helpers.stop_at = 1
     reading = await port.connect()
     reading.ask("GET", IDS | {"Range": "bytes=0-4"})
@@ -322,17 +321,16 @@ async def test_a_client_that_leaves_while_it_waits_for_the_image_leaves_nothing(
     ended = ends_of(house)
     writing = await port.connect()
     writing.ask("PUT", IDS | {"Content-Length": 5}, b"hello")
-    while len(house.tasks.busy()) < 2:
-        await until_steady(helpers)
+    await until(lambda: len(house.tasks.busy()) == 2)
     writing.transport.abortConnection()
     assert await ended() == [("downloadImage", "cleanSuccess", 411)]
     helpers.go_on.callback(None)
     assert (await reading.reply())[2] == bytes(5)
-    assert len(journal(house)) == 1
+    await until(lambda: len(journal(house)) == 1)
 
 
 @pytest_twisted.ensureDeferred
-async def test_readers_share_an_image_and_a_writer_waits_for_them(house, port, helpers):
+async def test_readers_share_an_image_and_a_writer_waits_for_them(house, port, helpers, until):
     helpers.stop_at = 1
     first = await port.connect()
     first.ask("GET", IDS | {"Range": "bytes=0-4"})
@@ -340,8 +338,7 @@ async def test_readers_share_an_image_and_a_writer_waits_for_them(house, port, h
     assert (await port.get(4))[2] == bytes(5)
     writing = await port.connect()
     writing.ask("PUT", IDS | {"Content-Length": 5}, b"hello")
-    while len(house.tasks.busy()) < 2:
-        await until_steady(helpers)
+    await until(lambda: len(house.tasks.busy()) == 2)
     helpers.go_on.callback(None)
     assert (await first.reply())[2] == bytes(5)
     assert (await writing.reply())[0] == 200
@@ -385,11 +382,10 @@ async def test_storage_that_fails_in_the_middle_is_told_to_a_put_and_cuts_a_get(
 
 
 @pytest_twisted.ensureDeferred
-async def test_the_next_spm_ends_what_a_crash_cut_off(tmp_path, house, port, helpers):
+async def test_the_next_spm_ends_what_a_crash_cut_off(tmp_path, house, port, helpers, until):
     client = await port.connect()
     client.ask("PUT", IDS | {"Content-Length": SIZE + MIB}, b"x" * MIB)
-    while not helpers.pieces:
-        await until_steady(helpers)
+    await until(lambda: helpers.pieces)
     (task,) = journal(house)
     await house.die()
     room = await Room(tmp_path).start()

@@ -8,7 +8,6 @@ import pytest_twisted
 from twisted.internet import reactor, ssl
 from twisted.internet.endpoints import wrapClientTLS
 from twisted.internet.task import Clock
-from twisted.logger import capturedLogs
 
 from virgate import pki
 from virgate_plugins.transports.opening import PATIENCE
@@ -226,12 +225,3 @@ def test_certificates_are_described_with_all_names_of_the_host(tmp_path):
     assert ip_address(host.names[-1])
     assert client.names == ("admin",)
     assert len({each.fingerprint for each in (authority, host, client)}) == 3
-
-
-@pytest.mark.parametrize(("mode", "said"), [(0o600, False), (0o640, False), (0o644, True)])
-@pytest_twisted.ensureDeferred
-async def test_a_key_that_every_user_can_read_is_told_of(serve, authority, mode, said):
-    (authority / "host.key").chmod(mode)
-    with capturedLogs() as heard:
-        await serve(*settings(authority))
-    assert any("pass for it" in event["log_format"] for event in heard) is said

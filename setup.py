@@ -14,7 +14,7 @@ def packages() -> list[str]:
 setup(
     name="virgate",
     version="0.1.0",
-    description="Runs virtual machines on one host or many; compatible with the oVirt family's clients, hooks and storage",
+    description="Virtual machines on one host or many, with the hooks, clients and storage of the oVirt family",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="LGPL-2.1-or-later",

@@ -70,6 +70,30 @@ def test_a_master_moves_with_its_machines_and_its_journal(tmp_path):
     assert (os.listdir(tmp_path / "old/vms"), os.listdir(tmp_path / "old/tasks")) == ([], [])
 
 
+def test_a_moved_master_is_lasting_and_belongs_to_its_new_domain(tmp_path, monkeypatch):
+    lasting, given, real = set(), {}, os.fsync
+
+    def fsync(handle):
+        lasting.add(os.readlink(f"/proc/self/fd/{handle}"))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    monkeypatch.setattr(os, "chown", lambda place, user, group: given.update({place: (user, group)}))
+    (tmp_path / "old/vms/1").mkdir(parents=True)
+    (tmp_path / "old/vms/1/1.ovf").write_bytes(b"ovf")
+    (tmp_path / "old/vms/link").symlink_to("/etc/shadow")
+    (tmp_path / "old/vms/lost+found").mkdir()
+    (tmp_path / "new").mkdir()
+    domains.copy_master(str(tmp_path / "old"), str(tmp_path / "new"))
+    copied = {str(tmp_path / "new" / name) for name in ("vms", "vms/1", "vms/1/1.ovf")}
+    assert copied <= lasting
+    assert set(given) == copied
+    owner = (tmp_path / "new").stat()
+    assert set(given.values()) == {(owner.st_uid, owner.st_gid)}
+    assert sorted(os.listdir(tmp_path / "new/vms")) == ["1", "link"]
+
+
 def test_a_machine_has_one_ovf_at_a_time(tmp_path):
     (tmp_path / MACHINE).mkdir()
     (tmp_path / MACHINE / "older.ovf").write_bytes(b"")

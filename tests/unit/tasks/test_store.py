@@ -138,6 +138,59 @@ def test_an_interrupted_swap_never_loses_the_task(tmp_path, monkeypatch):
     raise AssertionError("the writer has more steps than this test tries")
 
 
+def test_a_save_is_lasting_before_it_replaces_the_one_before(tmp_path, monkeypatch):
+    """Without its power a disk forgets whatever was not synced: each step may only build on what was."""
+    lasting, real = set(), {"fsync": os.fsync, "rename": folders.Path.rename, "rmtree": folders.shutil.rmtree}
+    said = []
+
+    def fsync(handle):
+        lasting.add(os.readlink(f"/proc/self/fd/{handle}"))
+        real["fsync"](handle)
+
+    def rename(self, target):
+        if str(self).endswith(folders.TEMP):
+            said.append(("swap", {str(file) for file in self.iterdir()} | {str(self)} <= lasting))
+            lasting.discard(str(tmp_path))
+        return real["rename"](self, target)
+
+    def rmtree(folder):
+        if str(folder).endswith(folders.BACKUP) and os.path.exists(folder):
+            said.append(("drop", str(tmp_path) in lasting))
+        return real["rmtree"](folder)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(folders.Path, "rename", rename)
+    monkeypatch.setattr(folders.shutil, "rmtree", rmtree)
+    for verb in ("old", "new"):
+        folders.write_folder_atomically(str(tmp_path / "t"), encode(record(verb)))
+    assert said == [("swap", True), ("swap", True), ("drop", True)]
+
+
+def test_a_journal_of_another_user_stays_his_as_a_whole(tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)  # whoever runs the test, the journal is another's
+    monkeypatch.setattr(os, "chown", lambda place, user, group: given.append((str(place), user, group)))
+    old = os.umask(0o077)
+    try:
+        folders.write_folder_atomically(str(tmp_path / "t"), {"t.task": b""})
+    finally:
+        os.umask(old)
+    owner = (tmp_path.stat().st_uid, tmp_path.stat().st_gid)
+    assert len(given) == 2 and all((user, group) == owner for _, user, group in given)
+    modes = [path.stat().st_mode & 0o777 for path in (tmp_path / "t", tmp_path / "t" / "t.task")]
+    assert modes == [0o755, 0o644]
+
+
+def test_who_may_not_give_files_away_keeps_them(tmp_path, monkeypatch):
+    def refuse(*arguments):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    monkeypatch.setattr(os, "chown", refuse)
+    folders.write_folder_atomically(str(tmp_path / "t"), encode(record("x")))
+    assert folders.read_folders(str(tmp_path))["t"] == encode(record("x"))
+
+
 def test_a_write_that_fails_leaves_the_old_folder_and_no_rest(tmp_path):
     folder = tmp_path / "t"
     folders.write_folder_atomically(str(folder), encode(record("old")))

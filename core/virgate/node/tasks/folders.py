@@ -1,12 +1,14 @@
 """Blocking file operations of a task journal: plain functions, so that a worker process can run them.
 
 A folder is written beside its place (`<name>.temp`), the old one is moved away (`<name>.backup`), the new one moved
-in, and only then the old one dropped: at any instant one complete folder exists under one of the three names.
+in, and only then the old one dropped: at any instant one complete folder exists under one of the three names, also
+on a disk that loses its power. What is made belongs to whom the journal belongs: hosts of other users write in it, too.
 """
 
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 TEMP = ".temp"
@@ -27,9 +29,13 @@ def write_folder_atomically(folder: str, files: Mapping[str, bytes]) -> None:
     temp, backup = folder + TEMP, folder + BACKUP
     _drop(temp)
     try:
+        journal = Path(folder).parent.stat()
         Path(temp).mkdir()
+        Path(temp).chmod(0o755)
+        give(temp, journal)
         for name, content in files.items():
-            (Path(temp) / name).write_bytes(content)
+            _write(Path(temp) / name, content, journal)
+        _sync(Path(temp))
     except OSError:
         _drop(temp)
         raise
@@ -39,8 +45,8 @@ def write_folder_atomically(folder: str, files: Mapping[str, bytes]) -> None:
     except FileNotFoundError:
         pass  # the first save
     Path(temp).rename(folder)
-    _drop(backup)
     _sync(Path(folder).parent)
+    _drop(backup)
 
 
 def remove_folder(folder: str) -> None:
@@ -48,6 +54,22 @@ def remove_folder(folder: str) -> None:
     for name in (folder + BACKUP, folder + TEMP, folder):
         _drop(name)
     _sync(Path(folder).parent)
+
+
+def give(place: str | int, like: os.stat_result) -> None:
+    """Gives a path or an open file the owner of another one, if that is another user's and allowed."""
+    if (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
+        with suppress(PermissionError):
+            os.chown(place, like.st_uid, like.st_gid)
+
+
+def _write(path: Path, content: bytes, like: os.stat_result) -> None:
+    with path.open("wb") as file:
+        os.fchmod(file.fileno(), 0o644)
+        give(file.fileno(), like)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _drop(folder: str) -> None:

@@ -9,8 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from virgate.node.storage.operations.files import Owner, dress, read_file, write_file
+from virgate.node.storage.operations.files import Owner, dress, read_file, sync_folder, write_file
 from virgate.node.storage.operations.folders import make_folders
+from virgate.node.tasks.folders import give
 
 
 def find_domains(mount: str) -> list[tuple[str, bytes | None]]:
@@ -62,9 +63,26 @@ def check_domain(root: str) -> dict[str, Any]:
 
 
 def copy_master(source: str, target: str) -> None:
-    """Makes `target` hold what `source` holds: the machines and the journal of a pool move to another domain."""
+    """Makes `target` hold what `source` holds: the machines and the journal of a pool move to another domain.
+
+    All of it belongs to whom the target belongs, and is lasting when this comes back: the source is emptied next.
+    """
     empty_master(target)
     shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("lost+found"))
+    owner = Path(target).stat()
+    for folder, folders, names in os.walk(target):
+        for name in (*folders, *names):
+            if not (Path(folder) / name).is_symlink():
+                give(str(Path(folder) / name), owner)
+        for name in names:
+            _sync_file(Path(folder) / name)
+        sync_folder(Path(folder))
+
+
+def _sync_file(path: Path) -> None:
+    if path.is_file() and not path.is_symlink():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def empty_master(folder: str) -> None:

@@ -9,8 +9,8 @@ the connection is back. Both changes are told on the bus, once each:
 While connected nothing is polled; a keep-alive message every few seconds finds a libvirt that hangs.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import chain, repeat
 from typing import Any, TypeVar
 
@@ -124,10 +124,13 @@ class Hypervisor:
             raise
 
     def _in_thread(self, connection: "_Connection", uuid: str, function: Callable[..., Result], *args: Any) -> Result:
-        try:
-            return function(connection.libvirt, *args)
-        except libvirt.libvirtError as problem:
-            raise translate(problem, self.uri, uuid, connection.alive) from problem
+        with connection.kept_open() as kept:
+            if not kept:
+                raise HypervisorAway(self.uri, self._away)
+            try:
+                return function(connection.libvirt, *args)
+            except libvirt.libvirtError as problem:
+                raise translate(problem, self.uri, uuid, connection.alive) from problem
 
     def _connect(self, first: Deferred[None] | None = None) -> None:
         self._connecting = Deferred.fromCoroutine(self._keep_trying(first))
@@ -196,6 +199,24 @@ class _Connection:
     def __init__(self, connection: libvirt.virConnect) -> None:
         self.libvirt = connection
         self._registered: list[int] = []
+        self._users: set[object] = set()
+        self._ending = False
+        self._unclosed = [connection]  # popped by whoever closes it
+
+    @contextmanager
+    def kept_open(self) -> Iterator[bool]:
+        """While a thread is inside, the connection is not closed; False when it is too late for that.
+
+        libvirt frees a connection when it is closed, under the feet of a thread that still calls it: that thread then
+        hangs in a lock that is no more, or closes descriptors that are somebody else's by now.
+        """
+        user = object()
+        self._users.add(user)  # before the look at the flag; `close` sets the flag before it looks at the users
+        try:
+            yield not self._ending
+        finally:
+            self._users.discard(user)
+            self._close_if_unused()
 
     @property
     def alive(self) -> bool:
@@ -215,7 +236,19 @@ class _Connection:
         self._registered = domain_events.register(self.libvirt, events)
 
     def close(self) -> None:
-        """Lets everything go, else libvirt keeps the connection as long as a callback is registered."""
+        """Lets everything go when the last thread has left it."""
+        self._ending = True
+        self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        if not self._ending or self._users:
+            return
+        with suppress(IndexError):
+            self._unclosed.pop()
+            self._close()
+
+    def _close(self) -> None:
+        """Libvirt keeps a connection as long as a callback is registered."""
         for number in self._registered:
             with suppress(libvirt.libvirtError):
                 self.libvirt.domainEventDeregisterAny(number)

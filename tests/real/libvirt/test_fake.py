@@ -171,3 +171,34 @@ async def test_a_cancelled_call_is_cancelled_and_the_connection_stays(fake):
         await running
     door.set()
     assert fake.connected
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_connection_is_closed_only_when_the_last_thread_has_left_it(events, until):
+    """libvirt frees it then; a thread that still called it would hang, or close what is somebody else's."""
+    hypervisor = Hypervisor("test:///default", events)
+    await hypervisor.start()
+    door, alive, connections = threading.Event(), [], []
+
+    def use(connection):
+        connections.append(connection)
+        door.wait(10)
+        alive.append(connection.isAlive())
+
+    calls = [ensureDeferred(hypervisor.call(use)) for _ in range(2)]
+    await until(lambda: len(connections) == 2)
+    await hypervisor.stop()
+    for call in calls:
+        with pytest.raises(HypervisorAway, match="stopped"):
+            await call
+    door.set()
+    await until(lambda: len(alive) == 2)
+    assert alive == [1, 1]
+    await until(lambda: is_closed(connections[0]))
+
+
+def is_closed(connection):
+    try:
+        return not connection.isAlive()
+    except (libvirt.libvirtError, TypeError):
+        return True

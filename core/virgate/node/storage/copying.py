@@ -3,11 +3,9 @@
 from attrs import evolve, frozen
 
 from virgate.errors import InvalidParameter
-from virgate.node.storage.chain import Image, Volume
 from virgate.node.storage.domain import Domain
 from virgate.node.storage.errors import (
     CannotCopyImage,
-    IllegalChain,
     IncorrectFormat,
     IncorrectType,
     NoSuchImage,
@@ -23,6 +21,7 @@ from virgate.node.storage.formats.volume_metadata import (
 from virgate.node.storage.jobs import Jobs
 from virgate.node.storage.qemu_img import QemuImg, compat
 from virgate.node.storage.repository import part
+from virgate.node.storage.trust import legal_chain
 from virgate.node.storage.values import Clock
 from virgate.node.storage.volume_making import VolumeMaker, Wanted
 from virgate.node.tasks.locks import image as image_lock
@@ -90,7 +89,7 @@ class Copying:
         )
 
     async def _copy(self, pool: str, source: Domain, target: Domain, wanted: Copy, task: Task) -> None:
-        chain = legal_chain(await source.images.survey(wanted.image), wanted.volume)
+        chain = await legal_chain(source, await source.images.survey(wanted.image), wanted.volume)
         last = chain[-1].metadata
         allocation = wanted.allocation or last.allocation
         await make_room(target, wanted.new_image, force=wanted.force)
@@ -120,15 +119,6 @@ class Copying:
             await finish(self.qemu, target, wanted.new_image, wanted.new_volume, final)
         except (OSError, ProgramFailed) as problem:
             raise CannotCopyImage(wanted.volume, wanted.new_volume, str(problem)) from problem
-
-
-def legal_chain(survey: Image, volume: str) -> tuple[Volume, ...]:
-    """The chain up to the volume; `IllegalChain` (262) if data in it are not to be trusted."""
-    chain = survey.chain(volume)
-    for member in chain:
-        if member.metadata.legality is not Legality.LEGAL:
-            raise IllegalChain(survey.id, f"{member.id} is {member.metadata.legality.value}")
-    return chain
 
 
 async def make_room(target: Domain, image: str, *, force: bool) -> None:

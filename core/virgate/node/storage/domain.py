@@ -6,7 +6,7 @@ folder, `block_domain.py` says what logical volumes will have to do.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -56,6 +56,10 @@ class ImageStore(ABC):
     @abstractmethod
     async def survey(self, image: str) -> Image:
         """The image with its volumes; `NoSuchImage` (268)."""
+
+    @abstractmethod
+    async def starts(self, image: str, volumes: Sequence[str], length: int) -> list[bytes]:
+        """The first bytes of each volume's data, no more than `length`."""
 
     @abstractmethod
     async def images_with(self, volume: str) -> list[str]:

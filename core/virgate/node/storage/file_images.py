@@ -57,6 +57,11 @@ class FileImages(ImageStore):
             raise NoSuchImage(image, self._domain) from None
         return Image.surveyed(self._domain, image, found)
 
+    async def starts(self, image: str, volumes: Sequence[str], length: int) -> list[bytes]:
+        paths = [str(self.path(image, volume)) for volume in volumes]
+        found: list[bytes] = await self._files.call("read_starts", paths, length) if paths else []
+        return found
+
     async def images_with(self, volume: str) -> list[str]:
         found: list[str] = await self._files.call("images_with", str(self.folder), part(volume))
         return found

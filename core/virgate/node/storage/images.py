@@ -8,6 +8,7 @@ from virgate.node.storage.errors import IllegalVolume, VolumeIsShared
 from virgate.node.storage.formats.volume_metadata import VolumeFormat, VolumeRole
 from virgate.node.storage.jobs import Jobs
 from virgate.node.storage.repository import part
+from virgate.node.storage.trust import check_headers
 from virgate.node.storage.values import ISO_IMAGE, Class, PreparedVolume, VolumeAddress, is_blank
 from virgate.node.storage.volumes import Volumes
 from virgate.node.tasks.locks import image as image_lock
@@ -38,6 +39,7 @@ class Images:
             if illegal := survey.illegal():
                 raise IllegalVolume(illegal[0])
             chain = survey.chain(volume)
+            await check_headers(found, survey, chain)
             folder = await found.images.open(image)
         if not is_blank(pool):
             folder = self.jobs.domains.repository.pool(pool) / part(domain) / "images" / image

@@ -8,7 +8,6 @@ from twisted.logger import Logger
 from virgate.errors import VirgateError
 from virgate.node.storage import rollback
 from virgate.node.storage.chain import Image, Volume
-from virgate.node.storage.copying import legal_chain
 from virgate.node.storage.domain import Domain, NewData
 from virgate.node.storage.errors import CannotMerge, ProgramFailed
 from virgate.node.storage.formats.volume_metadata import (
@@ -21,6 +20,7 @@ from virgate.node.storage.formats.volume_metadata import (
 from virgate.node.storage.jobs import Jobs, on_image
 from virgate.node.storage.operations.volumes import REMOVED
 from virgate.node.storage.qemu_img import NAMES, QemuImg, compat
+from virgate.node.storage.trust import legal_chain
 from virgate.node.tasks.task import Task
 
 
@@ -37,7 +37,7 @@ class Merging:
 
         async def job(task: Task) -> None:
             survey = await found.images.survey(image)
-            chain = legal_chain(survey, successor)
+            chain = await legal_chain(found, survey, successor)
             first = next((place for place, volume in enumerate(chain) if volume.id == ancestor), len(chain))
             if first >= len(chain) - 1 or chain[first].metadata.role is VolumeRole.SHARED:
                 raise CannotMerge(ancestor, successor, "the first is not a volume below the second")

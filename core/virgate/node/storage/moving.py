@@ -7,13 +7,14 @@ from twisted.logger import Logger
 
 from virgate.errors import InvalidParameter, VirgateError
 from virgate.node.storage.chain import Image, Volume
-from virgate.node.storage.copying import finish, legal_chain, make_room
+from virgate.node.storage.copying import finish, make_room
 from virgate.node.storage.domain import Domain
 from virgate.node.storage.errors import CannotMove, ChainsDiffer, NoSuchImage, ProgramFailed, TemplateInUse
 from virgate.node.storage.formats.volume_metadata import Allocation, Legality, VolumeMetadata, VolumeRole
 from virgate.node.storage.jobs import Jobs
 from virgate.node.storage.qemu_img import NAMES, QemuImg, compat
 from virgate.node.storage.repository import part
+from virgate.node.storage.trust import legal_chain
 from virgate.node.storage.volume_making import VolumeMaker, Wanted
 from virgate.node.tasks.locks import Request, storage
 from virgate.node.tasks.locks import image as image_lock
@@ -40,7 +41,7 @@ class Moving:
         async def job(task: Task) -> None:
             if operation not in (COPY, MOVE):
                 raise CannotMove(image, f"operation {operation} is unknown")
-            chain = legal_chain(await source.images.survey(image), survey.leaf().id)
+            chain = await legal_chain(source, await source.images.survey(image), survey.leaf().id)
             await make_room(target, image, force=force)
             await self._structure(pool, target, image, chain, task)
             await self._distrust(target, image)
@@ -59,7 +60,7 @@ class Moving:
         async def job(task: Task) -> None:
             survey = await source.images.survey(image)
             await self._template_is_there(target, survey)
-            chain = legal_chain(survey, survey.leaf().id)
+            chain = await legal_chain(source, survey, survey.leaf().id)
             await self._structure(pool, target, image, chain, task)
             await self._roles(target, image, chain)
 
@@ -71,7 +72,7 @@ class Moving:
 
         async def job(task: Task) -> None:
             survey, other = await source.images.survey(image), await target.images.survey(image)
-            chain = legal_chain(survey, survey.leaf().id)
+            chain = await legal_chain(source, survey, survey.leaf().id)
             if [volume.id for volume in chain] != [volume.id for volume in other.chain()]:
                 raise ChainsDiffer(image)
             await self._data(source, target, image, chain, _selected(_own(chain, image), which), task)

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 BLOCK = 4096
 
@@ -42,6 +42,18 @@ def read_files(paths: Sequence[str]) -> list[bytes | None]:
     return found
 
 
+def read_starts(paths: Sequence[str], length: int) -> list[bytes]:
+    """The first bytes of each file. A link in a file's place is not followed."""
+    found = []
+    for path in paths:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            found.append(os.pread(file, length, 0))
+        finally:
+            os.close(file)
+    return found
+
+
 def write_file(path: str, data: bytes, mode: int = 0o644, owner: Owner = None) -> None:
     """Replaces the file as a whole: readers see the old or the new content, also after a power cut."""
     temporary = Path(f"{path}.new")
@@ -61,11 +73,17 @@ def write_file(path: str, data: bytes, mode: int = 0o644, owner: Owner = None) -
 
 
 def _write_new(path: Path, data: bytes, mode: int, owner: Owner) -> None:
-    with path.open("wb") as file:
+    with open_new(path) as file:
         dress(file.fileno(), mode, owner)
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def open_new(path: Path) -> BinaryIO:
+    """A new file in the place of whatever had its name: what somebody else put there, a link above all, is not used."""
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb")
 
 
 def write_files(files: Sequence[tuple[str, bytes]], mode: int = 0o644, owner: Owner = None) -> None:
@@ -127,6 +145,7 @@ def read_link(link: str) -> str | None:
 OPERATIONS: tuple[Callable[..., Any], ...] = (
     read_file,
     read_files,
+    read_starts,
     write_file,
     write_files,
     remove_files,

@@ -3,12 +3,21 @@
 import fnmatch
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from virgate.node.storage.operations.files import Owner, dress, read_files, remove_files, sync_folder, write_file
+from virgate.node.storage.operations.files import (
+    Owner,
+    dress,
+    open_new,
+    read_files,
+    remove_files,
+    sync_folder,
+    write_file,
+)
 
 REMOVED = "_remove_me_"
 
@@ -91,8 +100,10 @@ def measure_volume(path: str) -> tuple[int, int]:
 def open_to_group(images: str, image: str) -> None:
     """Gives the group of every volume what its owner may do: guests run as another user of that group."""
     for path in (Path(images) / image).iterdir():
-        mode = path.stat().st_mode
-        if path.suffix != ".meta" and (wanted := mode | mode >> 3 & 0o070) != mode:
+        mode = path.lstat().st_mode
+        if path.suffix == ".meta" or not stat.S_ISREG(mode):
+            continue
+        if (wanted := mode | mode >> 3 & 0o070) != mode:
             path.chmod(wanted & 0o7777)
 
 
@@ -101,7 +112,7 @@ def commit_volume(path: str, metadata: bytes, lease: int | None = None, owner: O
     with Path(path).open("rb") as file:
         os.fsync(file.fileno())
     if lease is not None:
-        with Path(f"{path}.lease").open("wb") as file:
+        with open_new(Path(f"{path}.lease")) as file:
             dress(file.fileno(), 0o660, owner)
             os.ftruncate(file.fileno(), lease)
     write_file(f"{path}.meta", metadata, 0o644, owner)

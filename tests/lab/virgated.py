@@ -12,6 +12,17 @@ from typing import Any
 
 BIN = Path(sys.executable).parent
 
+NOBODY = 65534
+AS_NOBODY = [
+    "setpriv",
+    f"--reuid={NOBODY}",
+    f"--regid={NOBODY}",
+    "--clear-groups",
+    "--inh-caps=+dac_read_search",
+    "--ambient-caps=+dac_read_search",
+]
+"""Put before a command: another user, who can read the checkout wherever it lies (root's home is closed to others)."""
+
 
 class Running:
     """The process and how to talk to it."""

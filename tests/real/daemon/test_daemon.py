@@ -8,7 +8,7 @@ import tempfile
 import time
 
 import pytest
-from lab.virgated import BIN
+from lab.virgated import AS_NOBODY, BIN
 
 
 def once(argv):
@@ -102,11 +102,8 @@ def test_without_any_setting_a_user_gets_folders_of_his_own():
     with tempfile.TemporaryDirectory(dir="/var/tmp") as home:
         os.chmod(home, 0o777)
         done = subprocess.run(
-            [str(BIN / "virgated"), "--dump-config"],
+            [*AS_NOBODY, str(BIN / "virgated"), "--dump-config"],
             env={"HOME": home, "PATH": os.environ["PATH"]},
-            user=65534,
-            group=65534,
-            extra_groups=[],
             capture_output=True,
             text=True,
         )

@@ -9,9 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from lab.virgated import BIN, free_port
-
-NOBODY = 65534
+from lab.virgated import AS_NOBODY, BIN, NOBODY, free_port
 
 
 @pytest.fixture
@@ -33,18 +31,15 @@ def test_a_user_runs_a_machine_of_his_own_with_no_setting_but_a_port(home):
     port = free_port()
     who = {
         "env": {"HOME": str(home), "XDG_RUNTIME_DIR": str(home / "run"), "PATH": f"{os.environ['PATH']}:/usr/sbin"},
-        "user": NOBODY,
-        "group": NOBODY,
-        "extra_groups": [],
         "cwd": "/",
     }
 
     def virgate(*arguments):
-        argv = [str(BIN / "virgate"), "--server", f"127.0.0.1:{port}", *arguments]
+        argv = [*AS_NOBODY, str(BIN / "virgate"), "--server", f"127.0.0.1:{port}", *arguments]
         return subprocess.run(argv, capture_output=True, text=True, timeout=60, **who)
 
     with (home / "log").open("wb") as log:
-        daemon = subprocess.Popen([str(BIN / "virgated"), f"--set=xmlrpc.port={port}"], stderr=log, **who)
+        daemon = subprocess.Popen([*AS_NOBODY, str(BIN / "virgated"), f"--set=xmlrpc.port={port}"], stderr=log, **who)
     try:
         ends = time.monotonic() + 30
         while virgate("host", "ping").returncode and time.monotonic() < ends:

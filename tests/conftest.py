@@ -24,6 +24,6 @@ def until() -> Callable[..., Awaitable[None]]:
         ends = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < ends, "it did not come to pass"
-            await deferLater(reactor, 0.01)  # type: ignore[arg-type]
+            await deferLater(reactor, 0.01)
 
     return until

@@ -119,6 +119,16 @@ def test_garbage_of_interrupted_deletions_is_removed(images):
     assert sorted(os.listdir(images)) == sorted([IMAGE, OTHER])
 
 
+def test_garbage_of_volumes_is_removed_only_if_it_is_asked_for(images):
+    path = make(images)
+    left = [f"_remove_me_12345678_{VOLUME}", f"_remove_me_12345678_{VOLUME}.meta"]
+    for name in left:
+        (images / IMAGE / name).write_bytes(b"")
+    assert volumes.remove_garbage(str(images)) == []
+    assert volumes.remove_garbage(str(images), True) == left
+    assert sorted(os.listdir(images / IMAGE)) == sorted([os.path.basename(path), os.path.basename(path) + ".meta"])
+
+
 def test_the_group_gets_what_the_owner_has(images):
     path = make(images)
     os.chmod(path, 0o600)

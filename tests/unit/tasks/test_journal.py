@@ -202,6 +202,77 @@ async def test_after_the_point_of_no_return_the_next_process_undoes_nothing(room
 
 
 @pytest_twisted.ensureDeferred
+async def test_what_is_concluded_is_a_success_for_the_next_process_whatever_the_job_still_does(room, a_step):
+    async def job(task):
+        await task.recovery(a_step("1"))
+        await task.conclude()
+        await Deferred()
+
+    task = await room.tasks.start("moveImage", job, store=room.store)
+    assert room.tasks.status(task.id)["taskState"] == "running"
+    later = room.another()
+    await later.tasks.load(later.store)
+    later.tasks.recover()
+    assert (later.undone, later.tasks.status(task.id)["taskResult"]) == ([], "success")
+    assert later.tasks.status(task.id)["message"] == "job completed"
+
+
+@pytest_twisted.ensureDeferred
+async def test_neither_a_stop_nor_a_failure_takes_back_what_is_concluded(room, a_step):
+    tidying = Deferred()
+
+    async def job(task):
+        await task.recovery(a_step("1"))
+        await task.conclude()
+        await tidying
+
+    task = await room.tasks.start("moveImage", job, store=room.store)
+    room.tasks.stop(task.id)
+    assert not tidying.called
+    tidying.errback(OSError(5, "I/O error"))
+    assert room.undone == []
+    status = room.tasks.status(task.id)
+    assert (status["taskResult"], status["code"], status["message"]) == ("success", 0, "job completed")
+    assert room.states(task.id)[-1] == ("finished", "success")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_job_that_was_stopped_concludes_nothing(room, a_step):
+    going = Deferred()
+
+    async def job(task):
+        await task.recovery(a_step("1"))
+        try:
+            await going
+        except CancelledError:
+            await task.conclude()
+
+    task = await room.tasks.start("moveImage", job, store=room.store)
+    room.tasks.stop(task.id)
+    assert room.undone == [("1",)]
+    assert (room.tasks.status(task.id)["taskResult"], room.tasks.status(task.id)["code"]) == ("cleanSuccess", 411)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_cannot_be_undone_is_told_as_it_is_though_it_cannot_be_written_down(brittle, room, a_step):
+    files, store = brittle
+
+    async def deletes(task):
+        files.full = True
+
+    async def concludes(task):
+        await task.recovery(a_step("1"))
+        await task.conclude()
+        files.full = True
+
+    for job in (deletes, concludes):
+        files.full = False
+        task = await room.tasks.start("deleteVolume", job, store=store)
+        assert room.tasks.status(task.id)["taskResult"] == "success"
+    assert room.undone == []
+
+
+@pytest_twisted.ensureDeferred
 async def test_saves_of_one_task_never_overtake_each_other(tmp_path, room, a_step):
     gates, order = [], []
 

@@ -130,8 +130,11 @@ class ImageStore(ABC):
         """Takes the image out of sight in one step, then removes it."""
 
     @abstractmethod
-    async def collect_garbage(self) -> None:
-        """Finishes deletions that were interrupted; only the SPM may."""
+    async def collect_garbage(self, *, volumes: bool) -> None:
+        """Finishes deletions of images that were interrupted; only the SPM may.
+
+        With `volumes` also those of volumes, which nothing may want back: a merge that is undone does.
+        """
 
     @abstractmethod
     async def open(self, image: str) -> Path:

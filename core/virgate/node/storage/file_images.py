@@ -144,8 +144,8 @@ class FileImages(ImageStore):
         except FileNotFoundError:
             raise NoSuchImage(image, self._domain) from None
 
-    async def collect_garbage(self) -> None:
-        await self._files.call("remove_garbage", str(self.folder), timeout=math.inf)
+    async def collect_garbage(self, *, volumes: bool) -> None:
+        await self._files.call("remove_garbage", str(self.folder), volumes, timeout=math.inf)
 
     async def open(self, image: str) -> Path:
         """A link in the run folder: nothing else has to happen to files."""

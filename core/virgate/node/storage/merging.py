@@ -45,7 +45,7 @@ class Merging:
                 extra = await self._merge(found, self.jobs.folder(pool), survey, chain, first, task)
             except (OSError, ProgramFailed) as problem:
                 raise CannotMerge(ancestor, successor, str(problem)) from problem
-            await task.forget_recoveries()
+            await task.conclude()
             await self._drop(found, image, [*(volume.id for volume in chain[first:-1]), *extra])
 
         return await self.jobs.start("mergeSnapshots", pool, job, *on_image(domain, image))

@@ -46,7 +46,7 @@ class Moving:
             await self._structure(pool, target, image, chain, task)
             await self._distrust(target, image)
             await self._data(source, target, image, chain, chain, task)
-            await task.forget_recoveries()
+            await task.conclude()
             if operation == MOVE:
                 await self._drop(source, image)
 

@@ -16,6 +16,7 @@ from virgate.node.storage.repository import MASTER, Repository
 from virgate.node.storage.upgrade import upgrade
 from virgate.node.storage.values import VERSIONS, Class
 from virgate.node.tasks.manager import HSM, SPM, Tasks
+from virgate.node.tasks.states import State
 from virgate.node.tasks.store import HelperFiles, TaskStore
 from virgate.node.tasks.task import Task
 
@@ -72,11 +73,11 @@ class Spm:
         self.role = Role.CONTEND
         try:
             await self._take(master, version)
+            await self._tidy()
         except BaseException:
             await self._give(master)
             raise
         self.role = Role.SPM
-        await self._tidy()
         self.tasks.recover()
 
     async def stop(self) -> None:
@@ -117,10 +118,11 @@ class Spm:
 
     async def _tidy(self) -> None:
         """Finishes deletions that the last SPM could not, and takes the role of master from domains that lost it."""
+        undone = all(task.state in (State.FINISHED, State.RECOVERED) for task in self.tasks.tagged(SPM))
         for domain in self.backend.map.active:
             try:
                 found = await self.backend.find(domain)
-                await found.images.collect_garbage()
+                await found.images.collect_garbage(volumes=undone)
                 if found.record.is_master and domain != self.backend.map.master:
                     await found.change({"ROLE": REGULAR})
             except (VirgateError, OSError) as problem:

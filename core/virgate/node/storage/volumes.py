@@ -207,8 +207,11 @@ async def delete_volume(domain: Domain, image: str, volume: str, *, force: bool)
             await domain.images.write(image, volume, evolve(metadata, parent=BLANK_UUID))
             await rollback.recheck_leaf(domain, image, metadata.parent)
     await domain.images.remove(image, volume)
-    if not (await domain.images.survey(image)).own():
+    left = (await domain.images.survey(image)).own()
+    if not left:
         await domain.images.delete(image)
+    for other in left:  # an interrupted deletion may have parted a volume from its parent and told the parent nothing
+        await rollback.recheck_leaf(domain, image, other.id)
 
 
 def _may_go(survey: Image, volume: Volume) -> None:

@@ -14,7 +14,7 @@ from virgate.errors import VirgateError
 from virgate.node.tasks.errors import TaskAborted
 from virgate.node.tasks.recoveries import Recoveries
 from virgate.node.tasks.states import ABORTABLE, State
-from virgate.node.tasks.task import RUNNING_TEXT, Task
+from virgate.node.tasks.task import COMPLETED, RUNNING_TEXT, Task
 from virgate.node.tasks.verdict import verdict
 
 Job = Callable[[Task], Awaitable[Any]]
@@ -66,7 +66,7 @@ class Worker:
 
     def stop(self, task: Task, *, force: bool = False) -> None:
         """Asks for the end. Too late, or asked already, does nothing; `force` also ends a rollback that hangs."""
-        if task.ending is not None:
+        if task.ending is not None or task.concluded:
             return
         if task.state in ABORTABLE:
             task.stopping = True
@@ -82,7 +82,7 @@ class Worker:
         task.changed = _nobody
         task.recoveries.clear()
         task.stopping = True
-        if task.state in ABORTABLE and task.ending is None:
+        if task.state in ABORTABLE and task.ending is None and not task.concluded:
             task.go(State.ABORTING)
         self._cancel(task)
 
@@ -99,13 +99,21 @@ class Worker:
         try:
             task.go(State.RUNNING)
             task.result = await self._cancellable(task, Deferred.fromCoroutine(_called(job, task)))
-            if task.stopping:
+            if task.stopping and not task.concluded:
                 raise TaskAborted(task.id)
-            task.code, task.message, task.percent = 0, "job completed", 100
-            await self._end(task, State.FINISHED)
+            await self._succeed(task)
         except Exception as problem:
+            if task.concluded and task.state is State.RUNNING:
+                if not task.stopping:
+                    self.log.failure("{verb} task {task} is done, but not tidy", verb=task.verb, task=task.id)
+                await self._succeed(task)
+                return
             self._blame(task, problem)
             await self._abort(task)
+
+    async def _succeed(self, task: Task) -> None:
+        task.code, task.message, task.percent = 0, COMPLETED, 100
+        await self._end(task, State.FINISHED)
 
     async def _abort(self, task: Task) -> None:
         if task.state is not State.ABORTING:
@@ -144,10 +152,13 @@ class Worker:
         await self._end(task, State.FAILED if kept or task.recoveries else State.RECOVERED)
 
     async def _end(self, task: Task, state: State) -> None:
-        """On disk first, so that nobody is told of an end that a crash could take back."""
+        """On disk first, so that nobody is told of an end that a crash could take back.
+
+        What cannot be undone has happened, and is told as it is even when it cannot be written down.
+        """
         task.ending = state
-        if state is State.FINISHED:
-            await task.save()
+        if state is State.FINISHED and task.recoveries:
+            await task.save()  # if that fails all is undone
         else:
             await self._save(task)
         task.go(state)

@@ -96,18 +96,21 @@ class Tasks:
         return {"id": task.id, "verb": task.verb}
 
     def statuses(self, tag: str = SPM) -> dict[str, dict[str, Any]]:
-        return {task.id: task.status() for task in self._tagged(tag)}
+        return {task.id: task.status() for task in self.tagged(tag)}
 
     def infos(self, tag: str = SPM) -> dict[str, dict[str, str]]:
-        return {task.id: self.info(task.id) for task in self._tagged(tag)}
+        return {task.id: self.info(task.id) for task in self.tagged(tag)}
 
     def all(self) -> dict[str, dict[str, Any]]:
         """Every task, whatever its tag, with its internal state."""
         return {task.id: task.details() for task in self._tasks.values()}
 
+    def tagged(self, tag: str) -> list[Task]:
+        return [task for task in self._tasks.values() if task.tag == tag]
+
     def busy(self, tag: str = SPM) -> list[Task]:
         """Tasks that are not done: while there is one, giving up the SPM role is refused."""
-        return [task for task in self._tagged(tag) if not task.state.done]
+        return [task for task in self.tagged(tag) if not task.state.done]
 
     def stop(self, task_id: str, *, force: bool = False) -> None:
         """Asks for an abort and returns; nothing happens to a task that is done. `force` also ends a rollback.
@@ -159,7 +162,7 @@ class Tasks:
 
     def forget_done(self, tag: str = SPM) -> None:
         """Takes done tasks out of memory and leaves them on disk: the next SPM, perhaps this host, lists them again."""
-        for task in self._tagged(tag):
+        for task in self.tagged(tag):
             if task.state.done:
                 del self._tasks[task.id]
 
@@ -176,9 +179,6 @@ class Tasks:
             self._tasks.pop(task.id, None)
             self._worker.abandon(task)
         await DeferredList(ends, consumeErrors=True)
-
-    def _tagged(self, tag: str) -> list[Task]:
-        return [task for task in self._tasks.values() if task.tag == tag]
 
     def _admit(self, task: Task) -> None:
         waiting = sum(other.state is State.QUEUED for other in self._tasks.values())

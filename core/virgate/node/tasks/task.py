@@ -8,18 +8,20 @@ from attrs import define, field
 from twisted.internet.defer import Deferred, DeferredLock
 
 from virgate.node.storage.formats.task_files import JobRecord, Outcome, Recovery, TaskRecord
-from virgate.node.tasks.errors import NoSuchRecovery
+from virgate.node.tasks.errors import NoSuchRecovery, TaskAborted
 from virgate.node.tasks.states import State, move
 from virgate.node.tasks.store import TaskStore
 
 T = TypeVar("T")
 
 RUNNING_TEXT = "running job 1 of 1"
+COMPLETED = "job completed"
 
 
 @define(eq=False, kw_only=True)
 class Task:
-    """Jobs use `report`, `recovery`, `replace_recoveries`, `forget_recoveries`, `enter`; the rest is the manager's."""
+    """Jobs use `report`, `recovery`, `replace_recoveries`, `forget_recoveries`, `conclude`, `enter`; the rest is the
+    manager's."""
 
     id: str
     verb: str
@@ -37,6 +39,8 @@ class Task:
     """Somebody asked for the end. A job that catches cancellation should look at this and leave."""
     ending: State | None = None
     """Set while the last save is under way: on disk the task is already in this state."""
+    concluded: bool = False
+    """Nothing can keep it from being a success any more; its job only tidies up."""
     command: str = ""
     recoveries: list[Recovery] = field(factory=list)
     recovery_policy: str = "auto"
@@ -80,6 +84,18 @@ class Task:
     async def forget_recoveries(self) -> None:
         """The point of no return: on return no rollback can happen any more, in no process."""
         self.recoveries.clear()
+        await self.save()
+
+    async def conclude(self) -> None:
+        """What the client asked for is there, and on disk the task is finished from now on.
+
+        A crash, a stop or a failure in what follows leaves something untidy, and a success. TaskAborted if somebody
+        asked for the end before.
+        """
+        if self.stopping:
+            raise TaskAborted(self.id)
+        self.recoveries.clear()
+        self.concluded = True
         await self.save()
 
     async def enter(self, context: AbstractAsyncContextManager[T]) -> T:
@@ -158,7 +174,8 @@ class Task:
 
     def record(self) -> TaskRecord:
         """What is persisted."""
-        state = self.ending or self.state
+        state = State.FINISHED if self.concluded else self.ending or self.state
+        message = COMPLETED if self.concluded else self.message
         result = "" if self.result is None else str(self.result)
         return TaskRecord(
             id=self.id,
@@ -171,7 +188,7 @@ class Task:
             priority=self.priority,
             jobs=(JobRecord(self.verb, self.command),),
             recoveries=tuple(self.recoveries),
-            outcome=Outcome(self.code, self.message, result) if state is State.FINISHED else None,
+            outcome=Outcome(self.code, message, result) if state is State.FINISHED else None,
         )
 
     @classmethod

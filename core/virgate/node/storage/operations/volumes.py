@@ -154,13 +154,21 @@ def delete_image(images: str, image: str) -> None:
     shutil.rmtree(hidden)
 
 
-def remove_garbage(images: str) -> list[str]:
-    """Finishes deletions that were interrupted; answers the names that were found."""
+def remove_garbage(images: str, volumes: bool = False) -> list[str]:
+    """Finishes deletions of images, or also of `volumes`, that were interrupted; answers the names that were found."""
     found = [path for path in sorted(Path(images).iterdir()) if path.name.startswith(REMOVED)]
     for path in found:
         with suppress(FileNotFoundError):
             shutil.rmtree(path)
+    if volumes:
+        left = [path for folder in _image_folders(images) for path in sorted(folder.iterdir()) if _is_removed(path)]
+        remove_files([str(path) for path in left])
+        found += left
     return [path.name for path in found]
+
+
+def _is_removed(path: Path) -> bool:
+    return path.name.startswith(REMOVED) and not path.is_dir()
 
 
 OPERATIONS: tuple[Callable[..., Any], ...] = (

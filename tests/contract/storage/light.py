@@ -1,0 +1,204 @@
+"""A storage room without processes: everything happens at once, so that a test can try thousands of histories.
+
+`Direct` runs the operations of helpers on the spot, `PlayedQemu` keeps what a guest sees in files that are quickly
+written. `Steps` counts what changes storage, and lets one of those steps fail or never come back.
+"""
+
+import errno
+import json
+from collections.abc import Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import define, field, frozen
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.python.failure import Failure
+
+from virgate.node.storage.errors import ProgramFailed
+from virgate.node.storage.formats.volume_metadata import VolumeFormat
+from virgate.node.storage.operations import OPERATIONS
+from virgate.node.storage.qemu_img import NAMES, Look, QemuImg, Report
+
+T = TypeVar("T")
+BLOCK = 4096
+Content = dict[int, int]
+"""What a guest sees: block number -> the byte that fills it; blocks of zeros are left out."""
+
+CHANGES = frozenset(
+    {
+        "write_file", "make_folders", "remove_empty_folder", "link_volume", "reserve_volume", "commit_volume",
+        "grow_volume", "remove_volume", "rename_volume", "delete_image", "write_folder_atomically", "write_data",
+        "copy_master", "empty_master", "make_link", "remove_files",
+    }
+)  # fmt: skip
+
+
+@define
+class Steps:
+    """The next `left`-th change fails; with `hangs` it never ends, nor does anything after it."""
+
+    left: int | None = None
+    hangs: bool = False
+    hung: bool = False
+    names: list[str] = field(factory=list)
+
+    def take(self, name: str, problem: Exception) -> "Deferred[Any] | None":
+        self.names.append(name)
+        if self.hung:
+            return Deferred()
+        if self.left is None:
+            return None
+        self.left -= 1
+        if self.left:
+            return None
+        self.left = None
+        self.hung = self.hangs
+        return Deferred() if self.hangs else fail(problem)
+
+
+class Direct:
+    """`Helpers` whose worker is this process."""
+
+    def __init__(self, steps: Steps | None = None) -> None:
+        self.steps = steps or Steps()
+
+    def __getitem__(self, key: str) -> "Direct":
+        return self
+
+    def call(self, operation: str, *args: Any, timeout: float | None = None) -> "Deferred[Any]":
+        if operation in CHANGES:
+            taken = self.steps.take(operation, OSError(errno.EIO, "I/O error"))
+            if taken is not None:
+                return taken
+        try:
+            return succeed(OPERATIONS[operation](*args))
+        except Exception:
+            return fail(Failure())
+
+    async def drop(self, key: str) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+@frozen
+class PlayedQemu(QemuImg):
+    """qcow2 files are JSON: size, backing name and format, own blocks. Raw files are what they are."""
+
+    steps: Steps = field(factory=Steps)
+
+    async def _step(self, name: str) -> None:
+        taken = self.steps.take(name, ProgramFailed(name, "played"))
+        if taken is not None:
+            await taken
+
+    async def create(
+        self, path: Path, size: int, level: str, parent: str | None = None, parent_format: str = ""
+    ) -> None:
+        await self._step("create")
+        _save(path, {"size": size, "backing": parent, "form": parent_format, "blocks": {}})
+
+    async def allocate(self, path: Path, start: int, length: int, *, empty: bool = False) -> None:
+        await self._step("allocate")
+
+    async def look(self, path: Path) -> Look:
+        found = json.loads(path.read_text())
+        return Look("qcow2", found["size"], found["backing"])
+
+    async def resize(self, path: Path, size: int) -> None:
+        await self._step("resize")
+        _save(path, json.loads(path.read_text()) | {"size": size})
+
+    async def convert(
+        self,
+        source: Path,
+        source_format: VolumeFormat,
+        target: Path,
+        target_format: VolumeFormat,
+        *,
+        report: Report,
+        level: str,
+        backing: tuple[str, str] | None = None,
+    ) -> None:
+        await self._step("convert")
+        content, size = seen(source, source_format), _size(source, source_format)
+        if target_format is VolumeFormat.RAW:
+            target.write_bytes(bytes(size))
+            write(target, target_format, content)
+            return
+        name, form = backing or (None, "")
+        below = seen(target.parent / name, _form(form)) if name else {}
+        blocks = {block: content.get(block, 0) for block in {*content, *below}}
+        own = {block: value for block, value in blocks.items() if below.get(block, 0) != value}
+        _save(target, {"size": size, "backing": name, "form": form, "blocks": own})
+
+    async def rebase(
+        self, path: Path, parent: str, parent_format: str, *, unsafe: bool, report: Report = lambda percent: None
+    ) -> None:
+        await self._step("rebase")
+        found = json.loads(path.read_text())
+        if not unsafe:
+            content = seen(path, VolumeFormat.COW)
+            below = seen(path.parent / parent, _form(parent_format)) if parent else {}
+            for block in {*content, *below}:
+                if content.get(block, 0) != below.get(block, 0):
+                    found["blocks"][str(block)] = content.get(block, 0)
+        _save(path, found | {"backing": parent or None, "form": parent_format})
+
+
+def seen(path: Path, form: VolumeFormat) -> Content:
+    """What a guest sees in the volume and those below it."""
+    if form is VolumeFormat.RAW:
+        data = path.read_bytes()
+        return {start // BLOCK: data[start] for start in range(0, len(data), BLOCK) if data[start]}
+    found = json.loads(path.read_text())
+    below = seen(path.parent / found["backing"], _form(found["form"])) if found["backing"] else {}
+    merged = below | {int(block): value for block, value in found["blocks"].items()}
+    return {block: value for block, value in merged.items() if value}
+
+
+def write(path: Path, form: VolumeFormat, content: Content) -> None:
+    """As a guest does."""
+    if form is VolumeFormat.RAW:
+        with path.open("r+b") as file:
+            for block, value in content.items():
+                file.seek(block * BLOCK)
+                file.write(bytes([value]) * BLOCK)
+        return
+    found = json.loads(path.read_text())
+    found["blocks"] |= {str(block): value for block, value in content.items()}
+    _save(path, found)
+
+
+def now(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that waits for nothing."""
+    came: list[Any] = []
+    running = Deferred.fromCoroutine(work)
+    running.addBoth(came.append)
+    assert came, "it waits for something"
+    if isinstance(came[0], Failure):
+        came[0].raiseException()
+    return came[0]  # type: ignore[no-any-return]
+
+
+def begun(work: Coroutine[Any, Any, Any]) -> list[Any]:
+    """Starts a coroutine that may wait for ever; its result appears in the list."""
+    came: list[Any] = []
+    Deferred.fromCoroutine(work).addCallbacks(came.append, lambda failure: None)
+    return came
+
+
+def _size(path: Path, form: VolumeFormat) -> int:
+    if form is VolumeFormat.RAW:
+        return path.stat().st_size
+    return int(json.loads(path.read_text())["size"])
+
+
+def _form(name: str) -> VolumeFormat:
+    return next(form for form, known in NAMES.items() if known == name)
+
+
+def _save(path: Path, found: dict[str, Any]) -> None:
+    with suppress(FileNotFoundError):
+        path.chmod(0o660)
+    path.write_text(json.dumps(found))

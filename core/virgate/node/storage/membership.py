@@ -1,6 +1,9 @@
 """The domains of a pool: attached, activated and taken out again by the SPM (spec xmlrpc-storage 3.2, 7.6)."""
 
+from collections.abc import Awaitable
+
 from attrs import define, evolve
+from twisted.logger import Logger
 
 from virgate.errors import InvalidParameter, VirgateError
 from virgate.node.storage.domain import Domain
@@ -30,6 +33,8 @@ MAX_DOMAINS = 100
 @define(eq=False)
 class Membership:
     """Every method wants the SPM role and the locks of the pool and the domain."""
+
+    log = Logger()
 
     domains: Domains
 
@@ -112,15 +117,21 @@ class Membership:
                 evolve(pool.map.having(old_id, Status.ATTACHED), master=new_master, version=version)
             )
         except BaseException:
-            await new.change({"ROLE": REGULAR})
-            await new.unmount_master()
-            await new.lease.release()
+            await self._resign(new, new.change({"ROLE": REGULAR}))
             raise
-        await pool.show()
-        await old.files.call("empty_master", str(old.path / "master"))
-        await old.unmount_master()
-        await old.lease.release()
+        await self._resign(old, old.files.call("empty_master", str(old.path / "master")))
         await old.lease.leave()
+        await pool.show()
+
+    async def _resign(self, domain: Domain, cleaning: Awaitable[object]) -> None:
+        """The domain is not master any more: whatever cannot be cleaned, its lease is given back."""
+        try:
+            await cleaning
+            await domain.unmount_master()
+        except (VirgateError, OSError) as problem:
+            self.log.warn("domain {domain} keeps traces of a master: {problem}", domain=domain.id, problem=problem)
+        finally:
+            await domain.lease.release()
 
     async def _new_master(self, pool: Pool, domain: str, version: int) -> Domain:
         if domain == pool.map.master:

@@ -1,0 +1,126 @@
+"""Storage rooms without processes, and leases that tell what was done to them."""
+
+import os
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from attrs import define, field
+from contract.storage.light import Direct, PlayedQemu, Steps, begun, now
+from contract.storage.room import POOL, Room, uuid
+from twisted.internet.task import Clock
+
+from virgate import hookimpl
+from virgate.node.storage.formats import domain_metadata
+from virgate_plugins.leases.local import LocalLease
+
+
+class ToldLease(LocalLease):
+    """`said` lists (what, domain number) of all leases."""
+
+    said: ClassVar[list[tuple[str, int]]] = []
+
+    def _say(self, what: str) -> None:
+        type(self).said.append((what, int(self._space.domain[-3:])))
+
+    async def join(self, host: int) -> None:
+        await super().join(host)
+        self._say(f"join {host}")
+
+    async def acquire(self) -> None:
+        await super().acquire()
+        self._say("acquire")
+
+    async def release(self) -> None:
+        if self.held:
+            self._say("release")
+        await super().release()
+
+    async def leave(self) -> None:
+        if self.joined is not None:
+            self._say("leave")
+        await super().leave()
+
+
+class Leases:
+    __name__ = "told leases"
+
+    @hookimpl(tryfirst=True)
+    def lease_manager(self, name: str) -> type[ToldLease]:
+        return ToldLease
+
+
+@define(eq=False)
+class Light:
+    """A room whose verbs answer at once: `ask`, `code`, `done` as those of a room, without awaiting."""
+
+    base: Path
+    steps: Steps = field(factory=Steps)
+    clock: Clock = field(factory=Clock)
+    room: Room = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.open()
+
+    def open(self) -> None:
+        helpers, qemu = Direct(self.steps), PlayedQemu(steps=self.steps)
+        self.room = Room(self.base, clock=self.clock, helpers=helpers, qemu=qemu, plugins=[Leases()])
+        now(self.room.start())
+        self.said.clear()
+
+    def reopen(self) -> None:
+        """After kill -9."""
+        begun(self.room.die())
+        self.steps.hung = False
+        self.open()
+
+    @property
+    def said(self) -> list[tuple[str, int]]:
+        return ToldLease.said
+
+    def __getattr__(self, name: str):
+        method = getattr(self.room, name)
+        return lambda *args, **kwargs: now(method(*args, **kwargs))
+
+    def metadata(self, number: int = 1) -> dict[str, str]:
+        """What is written on the domain."""
+        return domain_metadata.decode((self.folder(number) / "dom_md" / "metadata").read_bytes())
+
+    def folder(self, number: int = 1) -> Path:
+        return self.base / f"dom{number}" / uuid(2, number)
+
+    def statuses(self) -> dict[int, str]:
+        """Domain number -> status, as the pool tells them."""
+        told = self.ask("getStoragePoolInfo", POOL)["info"]["domains"]
+        return {int(entry[33:36]): entry.partition(":")[2] for entry in told.split(",")}
+
+    def shown(self) -> set[int]:
+        """The domains linked in the pool's folder."""
+        folder = self.base / "data-center" / POOL
+        return (
+            {int(path.name[-3:]) for path in folder.iterdir() if path.name != "mastersd"} if folder.exists() else set()
+        )
+
+    def watched(self) -> set[int]:
+        return {int(domain[-3:]) for domain in self.ask("repoStats") if domain != "status"}
+
+    def end(self) -> None:
+        begun(self.room.stop())
+
+
+@pytest.fixture
+def light(tmp_path, monkeypatch):
+    """A room with nothing in it."""
+    monkeypatch.setattr(os, "fsync", lambda file: None)  # nothing here loses its power
+    monkeypatch.setattr(os, "O_DIRECT", 0)
+    made = Light(tmp_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def pooled(light):
+    """A room whose pool has one domain, its master; this host is the SPM."""
+    light.pool()
+    light.said.clear()
+    return light

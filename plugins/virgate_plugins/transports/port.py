@@ -17,7 +17,6 @@ from virgate_plugins.transports.opening import Opening
 from virgate_plugins.transports.refusing import refusals
 from virgate_plugins.transports.settings import XmlrpcSettings
 
-
 BACKLOG = 1024
 """Clients that may wait to be let in; one too many would try again only after a second."""
 

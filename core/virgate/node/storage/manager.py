@@ -98,6 +98,7 @@ class Storage:
         domains = Domains(tree, helpers, hooks, qemu, owner(settings))
         monitors = Monitors(domains, events, clock, settings.monitor_interval)
         pools = Pools(domains, monitors, tasks, locks)
+        events.listen("storage.domain", pools.heard)
         jobs = Jobs(domains, pools, tasks, locks)
         volumes = Volumes(jobs, qemu, clock)
         Rollback(domains, qemu).register(recoveries)

@@ -25,6 +25,8 @@ class Pool:
     spm: Spm
     domains: Domains
     monitors: Monitors
+    shown: frozenset[str] = frozenset()
+    """The domains that had a link when links were made last."""
 
     @property
     def map(self) -> PoolMap:
@@ -64,6 +66,7 @@ class Pool:
             except VirgateError as problem:
                 self.log.warn("pool {pool}: {problem}", pool=self.id, problem=problem)
         await self.domains.repository.show_pool(self.id, paths, self.map.master)
+        self.shown = frozenset(paths)
         await self.monitors.watch(self.map.active, self.host)
 
     async def hide(self) -> None:

@@ -20,7 +20,7 @@ from virgate.node.storage.errors import (
     WrongStatus,
 )
 from virgate.node.storage.guard import guarded
-from virgate.node.storage.membership import Membership, leave_pool, upgrade_member
+from virgate.node.storage.membership import Membership, leave_pool
 from virgate.node.storage.monitor import Monitors
 from virgate.node.storage.pool import Pool
 from virgate.node.storage.pool_making import PoolMaker, check_pool_name
@@ -29,6 +29,7 @@ from virgate.node.storage.record import NONE
 from virgate.node.storage.repository import part
 from virgate.node.storage.spm import Role, Spm
 from virgate.node.storage.upgrade import upgrade
+from virgate.node.storage.upgrading import Upgrades
 from virgate.node.storage.values import VERSIONS, Status
 from virgate.node.tasks.locks import Locks, storage
 from virgate.node.tasks.manager import Tasks
@@ -46,12 +47,13 @@ class Pools:
     locks: Locks
     membership: Membership = field(init=False)
     maker: PoolMaker = field(init=False)
+    upgrades: Upgrades = field(init=False)
     _pool: Pool | None = None
-    _upgrading: "Deferred[None] | None" = None
 
     def __attrs_post_init__(self) -> None:
         self.membership = Membership(self.domains)
         self.maker = PoolMaker(self.domains)
+        self.upgrades = Upgrades(self.domains, self.locks)
 
     @property
     def connected(self) -> Pool | None:
@@ -137,6 +139,7 @@ class Pools:
             raise HostIdMismatch(host, found.host)
         members = [storage(domain, exclusive=True) for domain in found.map.domains]
         async with self.locks.hold(MONITORS, storage(pool, exclusive=True), *members):
+            found.spm.may_stop()
             for domain in [domain for domain in found.map.domains if domain != found.map.master]:
                 await self.membership.detach(found, domain)
             master = await found.master()
@@ -161,6 +164,7 @@ class Pools:
         found.spm.may_start(version)
         lock = self.locks.hold(storage(pool, exclusive=True))
         task = await found.spm.run_start(version, expected, lock)
+        task.done().addCallback(lambda _: self.upgrades.start(found))
         return task.id
 
     async def stop_spm(self, pool: str) -> None:
@@ -194,22 +198,26 @@ class Pools:
         found = self.spm(pool)
         if version not in VERSIONS:
             raise UnsupportedVersion(version)
-        if self._upgrading is not None:
+        if self.upgrades.running:
             raise UpgradeInProgress(pool)
         async with self.locks.hold(storage(pool, exclusive=True)):
             await upgrade(await found.master(), version)
-        self._upgrading = Deferred.fromCoroutine(self._upgrade_others(found, version))
+        self.upgrades.start(found)
 
-    async def _upgrade_others(self, pool: Pool, version: int) -> None:
-        try:
-            for domain in [domain for domain in pool.map.active if domain != pool.map.master]:
-                try:
-                    async with self.locks.hold(storage(domain, exclusive=True)):
-                        await upgrade_member(await self.domains.find(domain), version, pool.host)
-                except (VirgateError, OSError):
-                    self.log.failure("domain {domain} is not upgraded", domain=domain)
-        finally:
-            self._upgrading = None
+    def heard(self, domain: str, valid: bool, **told: object) -> None:
+        """A listener of `storage.domain`: one that can be used again is shown, and raised if that was missed."""
+        pool = self._pool
+        if valid and pool is not None and domain in pool.map.active:
+            Deferred.fromCoroutine(self._welcome(pool, domain)).addErrback(
+                lambda failure: self.log.failure("domain {domain} is not shown", failure, domain=domain)
+            )
+
+    async def _welcome(self, pool: Pool, domain: str) -> None:
+        if domain not in pool.shown:
+            async with self.locks.hold(storage(pool.id)):
+                if self._pool is pool:
+                    await pool.show()
+        self.upgrades.start(pool)
 
     async def close(self) -> None:
         """The daemon ends. Prepared images and links stay for the machines that go on."""

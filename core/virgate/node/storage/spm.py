@@ -80,11 +80,15 @@ class Spm:
         self.role = Role.SPM
         self.tasks.recover()
 
-    async def stop(self) -> None:
-        """Gives the role up; `CannotStopSpm` (653) while a task of it is not done."""
+    def may_stop(self) -> None:
+        """`NotSpm` (654); `CannotStopSpm` (653) while a task of it is not done."""
         self.require()
         if busy := self.tasks.busy(SPM):
             raise CannotStopSpm(self.pool, f"task {busy[0].id} is {busy[0].state.value}")
+
+    async def stop(self) -> None:
+        """Gives the role up; raises what `may_stop` raises."""
+        self.may_stop()
         self.tasks.forget_done(SPM)
         await self._give(await self.backend.master())
 

@@ -9,9 +9,10 @@ from pathlib import PurePath
 from attrs import evolve, frozen
 
 from virgate.errors import InvalidParameter
+from virgate.node.storage.chain import Volume
 from virgate.node.storage.domain import Domain
 from virgate.node.storage.domains import Domains
-from virgate.node.storage.errors import NoSuchImage, VolumeDoesNotExist
+from virgate.node.storage.errors import NoSuchImage
 from virgate.node.storage.formats.task_files import Recovery
 from virgate.node.storage.formats.volume_metadata import VolumeFormat, VolumeRole
 from virgate.node.storage.qemu_img import NAMES, QemuImg
@@ -132,7 +133,8 @@ class Rollback:
             survey = await domain.images.survey(image)
         except NoSuchImage:
             return
-        parent = survey.volumes[volume].metadata.parent if volume in survey.volumes else ""
+        found = survey.volumes.get(volume)
+        parent = found.metadata.parent if found and found.readable else ""
         await domain.images.remove(image, volume)
         await self.parent(domain_id, image, parent)
         survey = await domain.images.survey(image)
@@ -154,7 +156,9 @@ class Rollback:
 
     async def rebase(self, domain_id: str, image: str, volume: str, form: str, parent: str, unsafe: str) -> None:
         domain = await self.domains.find(domain_id)
-        found = (await domain.images.survey(image)).volume(volume)
+        found = await _volume(domain, image, volume)
+        if found is None:
+            return
         name = "" if is_blank(parent) else parent
         await self.qemu.rebase(
             domain.images.path(image, volume), name, NAMES.get(VolumeFormat(int(form)), "raw"), unsafe=True
@@ -162,14 +166,15 @@ class Rollback:
         await domain.images.write(image, volume, evolve(found.metadata, parent=parent))
 
     async def size(self, domain_id: str, image: str, volume: str) -> None:
-        """Lets the metadata of a raw volume say what its data are."""
+        """Lets the metadata say what the data are: of a raw volume the file, of a qcow2 one the disk in it."""
         domain = await self.domains.find(domain_id)
-        try:
-            found = (await domain.images.survey(image)).volume(volume)
-        except (NoSuchImage, VolumeDoesNotExist):
+        found = await _volume(domain, image, volume)
+        if found is None or found.size < 0:
             return
-        if found.size >= 0:
-            await domain.images.write(image, volume, evolve(found.metadata, capacity=Size(found.size)))
+        size = found.size
+        if found.metadata.format is VolumeFormat.COW:
+            size = (await self.qemu.look(domain.images.path(image, volume))).virtual_size
+        await domain.images.write(image, volume, evolve(found.metadata, capacity=Size(size)))
 
     async def _placed(self, path: str) -> tuple[Domain, str, str]:
         """Domain, image and volume of `.../<domain>/images/<image>/<volume>`."""
@@ -177,6 +182,13 @@ class Rollback:
         if len(parts) < 4 or parts[-3] != "images":
             raise InvalidParameter("path", path)
         return await self.domains.find(parts[-4]), parts[-2], parts[-1]
+
+
+async def _volume(domain: Domain, image: str, volume: str) -> Volume | None:
+    try:
+        return (await domain.images.survey(image)).volumes.get(volume)
+    except NoSuchImage:
+        return None
 
 
 async def recheck_leaf(domain: Domain, image: str, volume: str) -> None:

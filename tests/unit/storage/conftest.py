@@ -1,8 +1,10 @@
 """Storage rooms without processes, and leases that tell what was done to them."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from attrs import define, field
@@ -12,6 +14,7 @@ from twisted.internet.task import Clock
 
 from virgate import hookimpl
 from virgate.node.storage.formats import domain_metadata
+from virgate.node.tasks.locks import Request
 from virgate_plugins.leases.local import LocalLease
 
 
@@ -103,6 +106,27 @@ class Light:
 
     def watched(self) -> set[int]:
         return {int(domain[-3:]) for domain in self.ask("repoStats") if domain != "status"}
+
+    @contextmanager
+    def held(self, *requests: Request) -> Iterator[None]:
+        """Somebody else uses these."""
+        holding = self.room.storage.locks.hold(*requests)
+        now(holding.__aenter__())
+        try:
+            yield
+        finally:
+            now(holding.__aexit__(None, None, None))
+
+    def waits(self, request: Request, verb: str, *arguments: Any) -> bool:
+        """Whether the verb, or its task, waits while somebody else holds the resource. It must succeed afterwards."""
+        with self.held(request):
+            came = begun(self.room.call(verb, *arguments))
+            waited = not came or bool(self.room.tasks.busy("spm"))
+        (answer,) = came
+        assert answer["status"]["code"] == 0, answer
+        if verb != "spmStart" and "uuid" in answer:
+            assert self.wait(answer["uuid"])["taskResult"] == "success"
+        return waited
 
     def end(self) -> None:
         begun(self.room.stop())

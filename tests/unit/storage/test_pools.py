@@ -21,17 +21,6 @@ def made(light, domains=1):
     return light
 
 
-def waits(light, request, verb, *arguments):
-    """Whether the verb waits while somebody else holds the resource."""
-    holding = light.room.storage.locks.hold(request)
-    now(holding.__aenter__())
-    came = begun(light.room.call(verb, *arguments))
-    waited = not came
-    now(holding.__aexit__(None, None, None))
-    assert came and came[0]["status"]["code"] == 0, came
-    return waited
-
-
 # making
 
 
@@ -104,10 +93,10 @@ def test_a_connected_host_links_and_watches_the_active_domains(light):
 
 def test_connecting_waits_for_whoever_uses_the_pool_or_the_monitors(light):
     made(light)
-    assert waits(light, storage(POOL), "connectStoragePool", POOL, 1, POOL, MASTER, 3)
-    assert waits(light, MONITORS, "connectStoragePool", POOL, 1, POOL, MASTER, 3)
-    assert waits(light, storage(POOL), "disconnectStoragePool", POOL, 1, POOL)
-    assert not waits(light, storage(POOL), "disconnectStoragePool", POOL, 1, POOL)
+    assert light.waits(storage(POOL), "connectStoragePool", POOL, 1, POOL, MASTER, 3)
+    assert light.waits(MONITORS, "connectStoragePool", POOL, 1, POOL, MASTER, 3)
+    assert light.waits(storage(POOL), "disconnectStoragePool", POOL, 1, POOL)
+    assert not light.waits(storage(POOL), "disconnectStoragePool", POOL, 1, POOL)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +172,7 @@ def test_refreshing_shows_what_the_master_says_now(light):
     light.ask("connectStoragePool", POOL, 1, POOL, MASTER, 3)
     changes = {"POOL_DOMAINS": f"{MASTER}:Active,{SECOND}:Active", "MASTER_VERSION": 4}
     now(now(light.room.storage.domains.find(MASTER)).change(changes))
-    assert waits(light, storage(POOL, exclusive=True), "refreshStoragePool", POOL, MASTER, 4)
+    assert light.waits(storage(POOL, exclusive=True), "refreshStoragePool", POOL, MASTER, 4)
     assert (light.shown(), light.watched()) == ({1, 2}, {1, 2})
 
 
@@ -228,7 +217,7 @@ def test_a_destroyed_pool_leaves_free_domains_and_an_empty_host(light):
 @pytest.mark.parametrize("resource", [POOL, MASTER, SECOND, "HsmDomainMonitorLock"])
 def test_a_pool_is_destroyed_when_nobody_uses_it_or_its_domains(light, resource):
     light.pool(domains=2)
-    assert waits(light, storage(resource), "destroyStoragePool", POOL, 1, POOL)
+    assert light.waits(storage(resource), "destroyStoragePool", POOL, 1, POOL)
 
 
 def test_a_pool_with_a_task_that_somebody_has_to_look_at_is_not_destroyed(light):
@@ -300,10 +289,10 @@ def test_the_spm_writes_its_number_and_takes_it_back(light):
 
 def test_starting_and_stopping_wait_for_whoever_uses_the_pool(light):
     light.pool()
-    assert waits(light, storage(POOL), "spmStop", POOL)
-    assert waits(light, storage(POOL), "spmStart", POOL, -1, "-1", 0, "false", 250)
-    assert waits(light, storage(POOL), "upgradeStoragePool", POOL, "5")
-    assert waits(light, storage(POOL), "fenceSpmStorage", POOL)
+    assert light.waits(storage(POOL), "spmStop", POOL)
+    assert light.waits(storage(POOL), "spmStart", POOL, -1, "-1", 0, "false", 250)
+    assert light.waits(storage(POOL), "upgradeStoragePool", POOL, "5")
+    assert light.waits(storage(POOL), "fenceSpmStorage", POOL)
 
 
 @pytest.mark.parametrize("step", [1, 2])

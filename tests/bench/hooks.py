@@ -45,10 +45,8 @@ def script_against_bare_process(folder: Path) -> list[Figure]:
 
 
 def bare(path: str) -> None:
-    pid = os.fork()
-    if not pid:
-        os.execv(path, [path])
-    os.waitpid(pid, 0)
+    """The cheapest way there is: posix_spawn does not copy the caller's page tables as a plain fork does."""
+    os.waitpid(os.posix_spawn(path, [path], os.environ), 0)
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

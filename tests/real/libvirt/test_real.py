@@ -34,15 +34,17 @@ async def test_a_real_machine_s_life_in_states_and_events(domains, guest, heard)
     assert uuid not in {summary.uuid for summary in await domains.list()}
     await heard.until("libvirt.lifecycle", uuid=uuid, event="undefined")
     assert await heard.until("libvirt.reboot", uuid=uuid) == {"uuid": uuid}
-    assert [(fields["event"], fields["detail"]) for fields in heard.of("libvirt.lifecycle")] == [
+    told = [(fields["event"], fields["detail"]) for fields in heard.of("libvirt.lifecycle")]
+    last_words = ("shutdown", "host")  # of a QEMU that is being ended: libvirt hears them, or sees it gone first
+    assert [event for event in told if event != last_words] == [
         ("defined", "added"),
         ("started", "booted"),
         ("suspended", "paused"),
         ("resumed", "unpaused"),
-        ("shutdown", "host"),
         ("stopped", "destroyed"),
         ("undefined", "removed"),
     ]
+    assert last_words not in told or told.index(last_words) == 4
 
 
 @pytest_twisted.ensureDeferred

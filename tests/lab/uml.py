@@ -151,7 +151,10 @@ class UmlHost:
         while number not in self._rung:
             ready, _, _ = select.select([self._line], [], [], max(0.0, min(deadline - time.monotonic(), 0.5)))
             if ready:
-                piece = self._line.recv(4096)
+                try:
+                    piece = self._line.recv(4096)
+                except ConnectionResetError:  # it died before it read our last word
+                    piece = b""
                 if not piece:
                     raise HostDied(self._obituary("ended"))
                 *lines, self._unread = (self._unread + piece).split(b"\n")

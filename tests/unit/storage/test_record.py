@@ -83,7 +83,7 @@ def test_values_that_mean_nothing_are_refused():
     with pytest.raises(UnsupportedVersion):
         DomainRecord.decoded(record(VERSION=1).encoded())
     with pytest.raises(InvalidMetadata):
-        _ = record(CLASS="Data2").domain_class
+        DomainRecord.decoded(record(CLASS="Data2").encoded())
 
 
 def test_a_cut_file_is_noticed():

@@ -58,7 +58,8 @@ class Domains:
     _found: dict[str, Domain] = field(factory=dict)
     _unsure: set[str] = field(factory=set)
     """Domains whose place may have changed since they were found."""
-    _broken: dict[str, VirgateError] = field(factory=dict)
+    _broken: dict[str, tuple[Path, VirgateError]] = field(factory=dict)
+    """Domains that are there and cannot be used: where, and why."""
     _leases: dict[str, LeaseManager] = field(factory=dict)
 
     async def find(self, domain: str) -> Domain:
@@ -69,7 +70,9 @@ class Domains:
             await self.scan()
         if domain in self._found:
             return self._found[domain]
-        raise self._broken.get(domain) or NoSuchDomain(domain)
+        if domain in self._broken:
+            raise self._broken[domain][1]
+        raise NoSuchDomain(domain)
 
     async def _look_again(self, domain: str) -> None:
         """At its own place only: another one that hangs must not keep this one from being used."""
@@ -103,10 +106,11 @@ class Domains:
         self._unsure.clear()
         mounts = await self.repository.connected()
         looks = [Deferred.fromCoroutine(self._look(mount)) for mount in mounts]
-        self._broken.clear()
         seen = {domain for found in await gatherResults(looks) for domain in found}
         for gone in set(self._found) - seen:
             self._found.pop(gone)
+        for place in {place for place, _ in self._broken.values()} - set(mounts):
+            self._note(place, {})
 
     async def _look(self, mount: Path) -> list[str]:
         try:
@@ -114,16 +118,25 @@ class Domains:
         except (OSError, VirgateError) as problem:
             self.log.warn("no look at {mount}: {problem}", mount=str(mount), problem=problem)
             return [domain.id for domain in self._found.values() if domain.path.parent == mount]
+        broken: dict[str, VirgateError] = {}
+        usable = []
         for name, data in found:
             try:
                 await self._meet(mount / name, data)
             except VirgateError as problem:
                 self.log.warn("domain {domain} is not usable: {problem}", domain=name, problem=problem)
                 self._found.pop(name, None)
-                self._broken[name] = problem
+                broken[name] = problem
             else:
-                return [name]  # one domain per place: the first one counts
-        return []
+                usable = [name]  # one domain per place: the first one counts
+                break
+        self._note(mount, broken)
+        return usable
+
+    def _note(self, mount: Path, broken: Mapping[str, VirgateError]) -> None:
+        """At once, and for one place only: others may be looked at meanwhile."""
+        kept = {name: entry for name, entry in self._broken.items() if entry[0] != mount}
+        self._broken = {**kept, **{name: (mount, problem) for name, problem in broken.items()}}
 
     async def _meet(self, path: Path, data: bytes | None) -> None:
         """A domain known already stays the same object, with what was read now."""

@@ -35,6 +35,7 @@ class DomainRecord:
             record._text(key)
         if record.version not in VERSIONS:
             raise UnsupportedVersion(record.version)
+        _ = record.domain_class
         return record
 
     def encoded(self) -> bytes:

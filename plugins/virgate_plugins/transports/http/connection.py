@@ -156,7 +156,7 @@ class HttpConnection(Protocol):
         if self._body is None and request.method in ("POST", "PUT"):
             raise Refused(411)
         self._request, self._buffer = request, rest
-        if expects_go_ahead(request) and self._body is not None and not rest:
+        if "expect" in request.headers and expects_go_ahead(request) and self._body is not None and not rest:
             self.transport.write(GO_AHEAD)
         self._patience.give(self._limits.idle)
         return True

@@ -7,7 +7,7 @@ client can name them. The member `uuid` is the id of the task, which is over by 
 from typing import TYPE_CHECKING, Any
 
 from virgate.api.verb import Family, Parameter, Reply, Verb
-from virgate.node.storage.transfer import PIECE, Place, Sink, Source
+from virgate.node.storage.images.transfer import PIECE, Place, Sink, Source
 
 if TYPE_CHECKING:
     from virgate.node.node import Node

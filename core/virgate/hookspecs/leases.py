@@ -4,6 +4,7 @@ A lease manager is a class made once per domain. Its object lives as long as the
 the state of this host in it: the host id it joined with, and the domain's SPM lease.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -45,11 +46,20 @@ class LeaseOwner:
     version: int
 
 
+@frozen
+class LeasePlace:
+    """One lease besides the SPM's: a volume's, or an external one. Its lockspace is the domain."""
+
+    name: str
+    path: Path
+    offset: int = 0
+
+
 class LeaseManager(Protocol):
     """Guards one domain for this host. Every method may be called again after it failed."""
 
     volume_leases: ClassVar[bool]
-    """Whether each volume has a lease of its own beside it."""
+    """Whether each volume has a lease of its own, and from version 4 on the domain has external leases."""
 
     def __init__(self, space: LeaseSpace) -> None: ...
 
@@ -78,6 +88,25 @@ class LeaseManager(Protocol):
 
     async def inquire(self) -> LeaseOwner | None:
         """Who has the SPM lease, on whichever host; None if it is free."""
+
+    def when_lost(self, tell: Callable[[str], None]) -> None:
+        """From now on `tell(reason)` is called when the SPM lease held here is gone without `release`.
+
+        It is called before any other host can have the lease. A manager whose leases cannot be lost never calls it.
+        """
+
+    def fresh(self, name: str) -> bytes:
+        """The beginning of a free lease of this name; zeros follow up to the domain's alignment. `b""` without
+        `volume_leases`."""
+
+    async def acquire_other(self, lease: LeasePlace) -> None:
+        """Takes one more lease with the host id held; `LeaseNotAcquired` (651) if another host has it."""
+
+    async def release_other(self, lease: LeasePlace) -> None:
+        """Gives it back; nothing happens if it is not held."""
+
+    async def inquire_other(self, lease: LeasePlace) -> LeaseOwner | None:
+        """Who has it; None if it is free."""
 
 
 @point(Failure.LOG, answers=Answers.FIRST)

@@ -52,6 +52,19 @@ class StorageHost(Protocol):
     async def unlink(self, remote: str) -> None:
         """Ends what `link` did; nothing happens if there is no such link."""
 
+    async def mount(self, remote: str, file_system: str, options: str, *, below: str = "") -> None:
+        """Mounts `remote` at its place in the repository (`below`: a folder of `mnt`), and checks that it is usable.
+
+        Mounting what is mounted already is fine. Raises `CannotMount` (477) or, by what kept it from being mounted, a
+        more telling error; `StorageUnusable` (469). Nothing stays mounted after a failure.
+        """
+
+    async def unmount(self, remote: str, *, below: str = "") -> None:
+        """Ends what `mount` did, by force if need be; nothing happens if it is not mounted."""
+
+    async def rescan(self) -> None:
+        """Disks came or went: whoever knows devices looks again."""
+
 
 class StorageType(Protocol):
     """One connection of a type. The class itself is what the hook point answers.

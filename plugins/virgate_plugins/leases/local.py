@@ -6,10 +6,11 @@ may be replaced; opening a file of a local file system does not wait.
 
 import fcntl
 import os
+from collections.abc import Callable
 from typing import ClassVar
 
 from virgate import hookimpl
-from virgate.hookspecs.leases import LeaseManager, LeaseOwner, LeaseSpace
+from virgate.hookspecs.leases import LeaseManager, LeaseOwner, LeasePlace, LeaseSpace
 from virgate.node.storage.errors import HostIdNotAcquired, LeaseNotAcquired
 
 
@@ -68,6 +69,21 @@ class LocalLease:
         """Another process that holds it has no number here; it is told as host 0."""
         if self._file is not None:
             return LeaseOwner(self._host or 0, 0)
+        return None
+
+    def when_lost(self, tell: Callable[[str], None]) -> None:
+        """The kernel takes no lock away from a process that lives."""
+
+    def fresh(self, name: str) -> bytes:
+        return b""
+
+    async def acquire_other(self, lease: LeasePlace) -> None:
+        """Only this host sees the domain: nobody else could take it."""
+
+    async def release_other(self, lease: LeasePlace) -> None:
+        """Nothing was taken."""
+
+    async def inquire_other(self, lease: LeasePlace) -> LeaseOwner | None:
         return None
 
 

@@ -7,7 +7,7 @@ import pytest
 import pytest_twisted
 from contract.storage.room import BLANK, POOL, Room, uuid
 
-from virgate.node.storage.qemu_img import QemuImg
+from virgate.node.storage.images.qemu_img import QemuImg
 
 DOMAIN, OTHER, IMAGE, VOLUME = uuid(2), uuid(2, 2), uuid(3), uuid(4)
 

@@ -5,8 +5,8 @@ import hashlib
 import pytest_twisted
 from contract.storage.room import POOL, uuid
 
+from virgate.node.storage.domains.record import new_record
 from virgate.node.storage.formats.domain_metadata import checksum
-from virgate.node.storage.record import new_record
 from virgate.node.storage.values import Class
 
 SD = "3e7a1c52-9d40-4b7e-8f21-6a5b0c1d2e3f"

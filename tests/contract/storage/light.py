@@ -17,8 +17,8 @@ from twisted.python.failure import Failure
 
 from virgate.node.storage.errors import ProgramFailed
 from virgate.node.storage.formats.volume_metadata import VolumeFormat
+from virgate.node.storage.images.qemu_img import NAMES, Look, QemuImg, Report
 from virgate.node.storage.operations import OPERATIONS
-from virgate.node.storage.qemu_img import NAMES, Look, QemuImg, Report
 
 T = TypeVar("T")
 BLOCK = 4096

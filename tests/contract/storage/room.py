@@ -12,8 +12,8 @@ from virgate.api.dispatch import Api
 from virgate.api.verb import Caller
 from virgate.events import EventBus
 from virgate.hookspecs import leases, storage
+from virgate.node.storage.images.qemu_img import QemuImg
 from virgate.node.storage.manager import OPERATIONS, Storage
-from virgate.node.storage.qemu_img import QemuImg
 from virgate.node.storage.settings import StorageSettings
 from virgate.node.tasks.locks import Locks
 from virgate.node.tasks.manager import Tasks

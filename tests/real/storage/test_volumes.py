@@ -8,7 +8,7 @@ import pytest_twisted
 from contract.storage.room import BLANK, POOL, Room, uuid
 
 from virgate.api.verb import Family
-from virgate.node.storage.qemu_img import QemuImg
+from virgate.node.storage.images.qemu_img import QemuImg
 
 DOMAIN, OTHER, IMAGE, VOLUME = uuid(2), uuid(2, 2), uuid(3), uuid(4)
 

@@ -5,7 +5,6 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virgate.node.storage.chain import Image
 from virgate.node.storage.errors import IllegalChain, NoSuchImage, VolumeDoesNotExist
 from virgate.node.storage.formats import volume_metadata
 from virgate.node.storage.formats.errors import MetadataKeyMissing
@@ -16,6 +15,7 @@ from virgate.node.storage.formats.volume_metadata import (
     VolumeMetadata,
     VolumeRole,
 )
+from virgate.node.storage.images.chain import Image
 from virgate.units import Size
 
 DOMAIN, IMAGE, TEMPLATE = "domain", "image", "template"

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from twisted.internet.task import Clock
 
-from virgate.node.storage.chain import Image
 from virgate.node.storage.formats.volume_metadata import Legality, VolumeFormat, VolumeRole
+from virgate.node.storage.images.chain import Image
 
 RAW, COW = VolumeFormat.RAW, VolumeFormat.COW
 BLOCKS = 6

@@ -6,7 +6,7 @@ import pytest
 from contract.storage.light import now
 from contract.storage.room import BLANK, POOL, uuid
 
-from virgate.node.storage.membership import MAX_DOMAINS
+from virgate.node.storage.pools.membership import MAX_DOMAINS
 
 MASTER, SECOND, THIRD = (uuid(2, number) for number in (1, 2, 3))
 ISO, BACKUP = 2, 3

@@ -7,9 +7,9 @@ import pytest_twisted
 from twisted.internet.task import Clock
 
 from virgate.events import EventBus
-from virgate.node.storage.domain import Health
+from virgate.node.storage.domains.domain import Health
+from virgate.node.storage.domains.monitor import Monitors
 from virgate.node.storage.errors import HostIdNotAcquired, NoSuchDomain
-from virgate.node.storage.monitor import Monitors
 from virgate.node.storage.values import Class
 from virgate.run.errors import HelperLost
 

@@ -7,7 +7,7 @@ import pytest_twisted
 
 from virgate.node.storage.errors import ProgramFailed
 from virgate.node.storage.formats.volume_metadata import VolumeFormat
-from virgate.node.storage.qemu_img import QemuImg, compat
+from virgate.node.storage.images.qemu_img import QemuImg, compat
 
 
 def program(folder, name, text):

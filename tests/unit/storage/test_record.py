@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from virgate.hookspecs.leases import LeaseParameters
+from virgate.node.storage.domains.record import DomainRecord, new_record, written_domains
 from virgate.node.storage.errors import UnsupportedVersion
 from virgate.node.storage.formats.errors import InvalidMetadata, MetadataKeyMissing, SealBroken
-from virgate.node.storage.record import DomainRecord, new_record, written_domains
 from virgate.node.storage.values import Class, Status
 
 SD, SP = "5f1e0a52-7c1d-4f0e-9d5b-0c9d8a3e2001", "5f1e0a52-7c1d-4f0e-9d5b-0c9d8a3e1001"

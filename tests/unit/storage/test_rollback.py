@@ -4,10 +4,10 @@ import pytest
 import pytest_twisted
 
 from virgate.errors import InvalidParameter
-from virgate.node.storage import rollback
 from virgate.node.storage.errors import NoSuchImage
 from virgate.node.storage.formats.task_files import Recovery
 from virgate.node.storage.formats.volume_metadata import VolumeFormat
+from virgate.node.storage.images import rollback
 from virgate.node.tasks.recoveries import Recoveries
 
 SP, SD, IMG, VOL = (f"5f1e0a52-7c1d-4f0e-9d5b-0c9d8a3e{kind}001" for kind in (1, 2, 3, 4))

@@ -3,10 +3,10 @@
 import pytest
 
 from virgate.errors import InvalidParameter
+from virgate.node.storage.domains.making import check_name
 from virgate.node.storage.errors import IncorrectFormat, IncorrectType, WrongClass, WrongStatus
 from virgate.node.storage.formats.volume_metadata import Allocation, VolumeFormat
-from virgate.node.storage.making import check_name
-from virgate.node.storage.pool_making import lease_parameters
+from virgate.node.storage.pools.making import lease_parameters
 from virgate.node.storage.repository import part
 from virgate.node.storage.values import Class, Status, is_blank, new_allocation, new_format, size_in_bytes
 

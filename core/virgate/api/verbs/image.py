@@ -3,7 +3,7 @@
 from virgate.api.verb import Family, Reply, verb
 from virgate.api.wire import Anything, Flag, Integer, Text
 from virgate.node.node import Node
-from virgate.node.storage.copying import Copy
+from virgate.node.storage.images.copying import Copy
 from virgate.node.storage.values import is_blank
 
 STORAGE = Family.STORAGE

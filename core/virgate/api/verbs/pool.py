@@ -3,7 +3,7 @@
 from virgate.api.verb import Family, Reply, verb
 from virgate.api.wire import Anything, Array, Integer, Struct, Text, integer, struct
 from virgate.node.node import Node
-from virgate.node.storage.pool_making import lease_parameters
+from virgate.node.storage.pools.making import lease_parameters
 from virgate.node.storage.values import is_blank
 
 STORAGE = Family.STORAGE

@@ -4,8 +4,8 @@ from virgate.api.verb import Family, Reply, verb
 from virgate.api.wire import Anything, Array, Flag, Integer, Text
 from virgate.node.node import Node
 from virgate.node.storage.formats.volume_metadata import BLANK_UUID
+from virgate.node.storage.images.volume_making import Wanted
 from virgate.node.storage.values import is_blank, new_allocation, new_format, size_in_bytes
-from virgate.node.storage.volume_making import Wanted
 from virgate.units import Size
 
 STORAGE = Family.STORAGE

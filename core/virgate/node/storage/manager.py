@@ -14,28 +14,28 @@ from twisted.logger import Logger
 from virgate.errors import InvalidParameter
 from virgate.events import EventBus
 from virgate.hookspecs.leases import LeaseParameters
-from virgate.node.storage.copying import Copying
-from virgate.node.storage.domains import Domains, FilesOf, storage_type
+from virgate.node.storage.domains.domains import Domains, FilesOf, storage_type
+from virgate.node.storage.domains.making import DomainMaker, check_name
+from virgate.node.storage.domains.monitor import Monitors
 from virgate.node.storage.errors import DomainNameTooLong, IsMemberOfPool, NoPoolConnected, PoolIsConnected
-from virgate.node.storage.images import Images
-from virgate.node.storage.iso_files import IsoFiles
-from virgate.node.storage.jobs import Jobs
-from virgate.node.storage.machine_files import MachineFiles
-from virgate.node.storage.making import DomainMaker, check_name
-from virgate.node.storage.members import Members
-from virgate.node.storage.merging import Merging
-from virgate.node.storage.monitor import Monitors
-from virgate.node.storage.moving import Moving
-from virgate.node.storage.pool_making import NAME_LIMIT, PoolMaker
-from virgate.node.storage.pools import MONITORS, Pools
-from virgate.node.storage.qemu_img import QemuImg
+from virgate.node.storage.images.copying import Copying
+from virgate.node.storage.images.images import Images
+from virgate.node.storage.images.iso_files import IsoFiles
+from virgate.node.storage.images.jobs import Jobs
+from virgate.node.storage.images.merging import Merging
+from virgate.node.storage.images.moving import Moving
+from virgate.node.storage.images.qemu_img import QemuImg
+from virgate.node.storage.images.rollback import Rollback
+from virgate.node.storage.images.transfer import Transfers
+from virgate.node.storage.images.volumes import Volumes
+from virgate.node.storage.pools.machine_files import MachineFiles
+from virgate.node.storage.pools.making import NAME_LIMIT, PoolMaker
+from virgate.node.storage.pools.members import Members
+from virgate.node.storage.pools.pools import MONITORS, Pools
 from virgate.node.storage.repository import Repository, part
-from virgate.node.storage.rollback import Rollback
-from virgate.node.storage.servers import Servers
+from virgate.node.storage.servers.servers import Servers
 from virgate.node.storage.settings import StorageSettings
-from virgate.node.storage.transfer import Transfers
 from virgate.node.storage.values import Class, Clock
-from virgate.node.storage.volumes import Volumes
 from virgate.node.tasks.locks import Locks, storage
 from virgate.node.tasks.manager import Tasks
 from virgate.node.tasks.recoveries import Recoveries

@@ -1,0 +1,182 @@
+"""The domains that this host sees: found under the connected places, remembered, made into objects."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from attrs import define, field
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
+
+from virgate.errors import VirgateError
+from virgate.hookspecs.leases import LeaseManager, LeaseSpace
+from virgate.hookspecs.storage import Kind, StorageType
+from virgate.node.storage.domains.domain import Domain
+from virgate.node.storage.domains.record import DomainRecord
+from virgate.node.storage.errors import DomainAccess, NoLeaseManager, NoSuchDomain, WrongDomainType
+from virgate.node.storage.file.domain import FileDomain
+from virgate.node.storage.images.qemu_img import QemuImg
+from virgate.node.storage.repository import Repository
+from virgate.node.storage.values import Files
+from virgate.plugins import Hooks
+
+TYPES = {1: "nfs", 2: "fcp", 3: "iscsi", 4: "localfs", 5: "cifs", 6: "posixfs", 7: "glusterfs"}
+"""What the numbers of the old API mean (spec xmlrpc-storage 2)."""
+
+
+class FilesOf(Protocol):
+    """The helper of each mount: `virgate.run.helper.Helpers`."""
+
+    def __getitem__(self, key: str) -> Files: ...
+
+    async def drop(self, key: str) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+async def storage_type(hooks: Hooks, wanted: object) -> type[StorageType]:
+    """The class for a number or name; `WrongDomainType` (372) if no plugin has it."""
+    text = str(wanted).strip().lower()
+    name = TYPES.get(int(text), text) if text.isdecimal() else text
+    found: type[StorageType] | None = await hooks.storage_domain_type(name=name)
+    if found is None:
+        raise WrongDomainType(wanted)
+    return found
+
+
+@define(eq=False)
+class Domains:
+    """Asked by id; looks at storage only for an id it does not know."""
+
+    log = Logger()
+
+    repository: Repository
+    helpers: FilesOf
+    hooks: Hooks
+    qemu: QemuImg
+    owner: Sequence[int] | None = None
+    _found: dict[str, Domain] = field(factory=dict)
+    _unsure: set[str] = field(factory=set)
+    """Domains whose place may have changed since they were found."""
+    _broken: dict[str, tuple[Path, VirgateError]] = field(factory=dict)
+    """Domains that are there and cannot be used: where, and why."""
+    _leases: dict[str, LeaseManager] = field(factory=dict)
+
+    async def find(self, domain: str) -> Domain:
+        """`NoSuchDomain` (358); for one that is there and cannot be used, what is wrong with it."""
+        if domain in self._unsure and domain in self._found:
+            await self._look_again(domain)
+        if domain not in self._found:
+            await self.scan()
+        if domain in self._found:
+            return self._found[domain]
+        if domain in self._broken:
+            raise self._broken[domain][1]
+        raise NoSuchDomain(domain)
+
+    async def _look_again(self, domain: str) -> None:
+        """At its own place only: another one that hangs must not keep this one from being used."""
+        self._unsure.discard(domain)
+        if domain not in await self._look(self._found[domain].path.parent):
+            self._found.pop(domain, None)
+
+    async def all(self) -> list[Domain]:
+        """Every usable domain, after a look at all connected places."""
+        await self.scan()
+        return [self._found[domain] for domain in sorted(self._found)]
+
+    def known(self) -> Mapping[str, Domain]:
+        """What was found so far."""
+        return self._found
+
+    def forget(self) -> None:
+        """The next question looks at storage again."""
+        self._unsure = set(self._found)
+
+    async def folder_of(self, domain: str) -> Path:
+        """The domain's folder, also if its metadata cannot be read."""
+        for mount in await self.repository.connected():
+            for name, _ in await self.helpers[str(mount)].call("find_domains", str(mount)):
+                if name == domain:
+                    return mount / domain
+        raise NoSuchDomain(domain)
+
+    async def scan(self) -> None:
+        """Looks at every connected place at once. A place that does not answer is logged and left out."""
+        self._unsure.clear()
+        mounts = await self.repository.connected()
+        looks = [Deferred.fromCoroutine(self._look(mount)) for mount in mounts]
+        seen = {domain for found in await gatherResults(looks) for domain in found}
+        for gone in set(self._found) - seen:
+            self._found.pop(gone)
+        for place in {place for place, _ in self._broken.values()} - set(mounts):
+            self._note(place, {})
+
+    async def _look(self, mount: Path) -> list[str]:
+        try:
+            found = await self.helpers[str(mount)].call("find_domains", str(mount))
+        except (OSError, VirgateError) as problem:
+            self.log.warn("no look at {mount}: {problem}", mount=str(mount), problem=problem)
+            return [domain.id for domain in self._found.values() if domain.path.parent == mount]
+        broken: dict[str, VirgateError] = {}
+        usable = []
+        for name, data in found:
+            try:
+                await self._meet(mount / name, data)
+            except VirgateError as problem:
+                self.log.warn("domain {domain} is not usable: {problem}", domain=name, problem=problem)
+                self._found.pop(name, None)
+                broken[name] = problem
+            else:
+                usable = [name]  # one domain per place: the first one counts
+                break
+        self._note(mount, broken)
+        return usable
+
+    def _note(self, mount: Path, broken: Mapping[str, VirgateError]) -> None:
+        """At once, and for one place only: others may be looked at meanwhile."""
+        kept = {name: entry for name, entry in self._broken.items() if entry[0] != mount}
+        self._broken = {**kept, **{name: (mount, problem) for name, problem in broken.items()}}
+
+    async def _meet(self, path: Path, data: bytes | None) -> None:
+        """A domain known already stays the same object, with what was read now."""
+        if data is None:
+            raise DomainAccess(path.name)
+        record = DomainRecord.decoded(data)
+        known = self._found.get(path.name)
+        if known is not None and known.path == path and record.id == known.id:
+            known.record = record
+        else:
+            self._found[path.name] = await self._make(path, record)
+
+    async def _make(self, path: Path, record: DomainRecord) -> Domain:
+        type = await storage_type(self.hooks, record.type)
+        if record.id != path.name or type.kind is not Kind.FILE:
+            raise NoSuchDomain(path.name)
+        lease = await self.lease(record, path, type)
+        files = self.helpers[str(path.parent)]
+        return FileDomain(
+            record, path, files, type, lease, repository=self.repository, qemu=self.qemu, owner=self.owner
+        )
+
+    async def lease(self, record: DomainRecord, path: Path, type: type[StorageType]) -> LeaseManager:
+        """The guard of a domain; one object per domain for the life of the daemon."""
+        if record.id not in self._leases:
+            name = type.lease(record.version)
+            made = await self.hooks.lease_manager(name=name)
+            if made is None:
+                raise NoLeaseManager(name)
+            space = LeaseSpace(
+                record.id,
+                path / "dom_md" / "ids",
+                path / "dom_md" / "leases",
+                record.block_size,
+                record.alignment,
+                record.lease_parameters,
+            )
+            self._leases[record.id] = made(space)
+        return self._leases[record.id]
+
+    def drop_lease(self, domain: str) -> None:
+        """The domain is gone for good."""
+        self._leases.pop(domain, None)

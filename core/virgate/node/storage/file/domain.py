@@ -1,0 +1,105 @@
+"""A domain that is a folder: LOCALFS, NFS, POSIXFS, GLUSTERFS (spec storage-format 1)."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from virgate.hookspecs.leases import LeaseManager
+from virgate.hookspecs.storage import Kind, StorageType
+from virgate.node.storage.domains.domain import Domain, Health
+from virgate.node.storage.domains.record import DomainRecord
+from virgate.node.storage.errors import DomainAccess, NoSuchDomain
+from virgate.node.storage.file.images import FileImages
+from virgate.node.storage.images.qemu_img import QemuImg
+from virgate.node.storage.repository import Repository
+from virgate.node.storage.values import ISO_IMAGE, Class, Files
+
+FOLDERS = ("dom_md", "images")
+MAILBOX = 16 << 20
+FILES = (("dom_md/ids", 0), ("dom_md/leases", 0), ("dom_md/inbox", MAILBOX), ("dom_md/outbox", MAILBOX))
+
+
+class FileDomain(Domain):
+    """Everything of it is reached through the helper of its mount."""
+
+    kind: ClassVar[Kind] = Kind.FILE
+    images: FileImages
+
+    def __init__(
+        self,
+        record: DomainRecord,
+        path: Path,
+        files: Files,
+        type: type[StorageType],
+        lease: LeaseManager,
+        *,
+        repository: Repository,
+        qemu: QemuImg,
+        owner: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(record, path, files, type, lease)
+        self._repository = repository
+        self._owner = owner
+        self.images = FileImages(
+            record.id,
+            path / "images",
+            files,
+            repository,
+            qemu,
+            version=record.version,
+            lease=record.alignment if lease.volume_leases else None,
+            owner=owner,
+        )
+
+    @property
+    def _metadata(self) -> str:
+        return str(self.path / "dom_md" / "metadata")
+
+    async def _read(self) -> DomainRecord:
+        return self._decoded(await self._call("read_file", self._metadata))
+
+    async def _write(self, record: DomainRecord) -> None:
+        await self.files.call("write_file", self._metadata, record.encoded(), 0o644, self._owner)
+        self.images.version = record.version
+
+    async def look(self) -> Health:
+        found = await self._call("check_domain", str(self.path))
+        self.record = self._decoded(found["metadata"])
+        return Health(found["delay"], found["total"], found["free"])
+
+    async def destroy(self) -> None:
+        await self.files.call("remove_tree", str(self.path), timeout=math.inf)
+
+    async def mount_master(self) -> None:
+        """Nothing is mounted: the folders are part of the domain's tree."""
+        master = self.path / "master"
+        await self.files.call(
+            "make_folders", [str(master), str(master / "vms"), str(master / "tasks")], 0o755, self._owner
+        )
+
+    async def unmount_master(self) -> None:
+        """The folders stay."""
+
+    def details(self) -> dict[str, str]:
+        return {"remotePath": self.record.remote}
+
+    async def _call(self, operation: str, path: str) -> Any:
+        try:
+            return await self.files.call(operation, path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise NoSuchDomain(self.id) from None
+        except OSError:
+            raise DomainAccess(self.id) from None
+
+    def _decoded(self, data: bytes) -> DomainRecord:
+        record = DomainRecord.decoded(data)
+        if record.id != self.record.id:
+            raise DomainAccess(self.record.id)
+        return record
+
+
+async def lay_out(files: Files, path: Path, record: DomainRecord, owner: Sequence[int] | None) -> None:
+    """Makes the tree of a new domain; a failure leaves nothing behind."""
+    iso = (f"images/{ISO_IMAGE}",) if record.domain_class is Class.Iso else ()
+    await files.call("lay_out_domain", str(path), [*FOLDERS, *iso], FILES, record.encoded(), owner)

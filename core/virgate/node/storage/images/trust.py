@@ -1,0 +1,58 @@
+"""Whether the data of an image lead only to each other.
+
+Metadata say what a chain is, but QEMU follows the headers of the data. Whoever may write to storage, a guest with a raw
+disk among them, could let a header name a file of this host. So no chain is opened before its headers were read.
+"""
+
+from collections.abc import Sequence
+
+from virgate.node.storage.domains.domain import Domain
+from virgate.node.storage.errors import IllegalChain
+from virgate.node.storage.formats import qcow2
+from virgate.node.storage.formats.volume_metadata import Legality, VolumeFormat
+from virgate.node.storage.images.chain import Image, Volume
+from virgate.node.storage.images.qemu_img import NAMES
+
+
+async def legal_chain(domain: Domain, survey: Image, volume: str) -> tuple[Volume, ...]:
+    """The chain up to the volume; `IllegalChain` (262) if data in it are not to be trusted."""
+    chain = survey.chain(volume)
+    for member in chain:
+        if member.metadata.legality is not Legality.LEGAL:
+            raise IllegalChain(survey.id, f"{member.id} is {member.metadata.legality.value}")
+    await check_headers(domain, survey, chain)
+    return chain
+
+
+async def check_headers(domain: Domain, survey: Image, chain: Sequence[Volume]) -> None:
+    """`IllegalChain` (262) if the data of a volume lead to anything but volumes of the same image."""
+    layered = [volume for volume in chain if volume.metadata.format is VolumeFormat.COW]
+    starts = await domain.images.starts(survey.id, [volume.id for volume in layered], qcow2.START)
+    for volume, start in zip(layered, starts, strict=True):
+        if reason := _distrusted(survey, qcow2.decode(start)):
+            raise IllegalChain(survey.id, f"{volume.id} {reason}")
+
+
+def _distrusted(survey: Image, header: qcow2.Header | None) -> str:
+    """Why a volume must not be opened; empty for one that is fine, or that QEMU itself will refuse as no qcow2."""
+    if header is None:
+        return ""
+    if header.data_file:
+        return "keeps its data in another file"
+    if not header.backing:
+        return ""
+    folder, _, name = header.backing.rpartition("/")
+    if folder and folder != f"../{survey.id}" and not _template_folder(folder, survey, name):
+        return f"is based on {header.backing!r}, which is no volume of its image"
+    if name not in survey.volumes:
+        return f"is based on {header.backing!r}, which is no volume of its image"
+    wanted = NAMES[survey.volume(name).metadata.format]
+    if header.backing_format != wanted and (header.backing_format or wanted == "raw"):
+        return f"takes its base {name} for {header.backing_format or 'whatever it looks like'}, which is {wanted}"
+    return ""
+
+
+def _template_folder(folder: str, survey: Image, name: str) -> bool:
+    """Old hosts wrote a template as `../<its own image>/<volume>`; it is linked into this image's folder as well."""
+    known = survey.volumes.get(name)
+    return known is not None and known.readable and folder == f"../{known.metadata.image}"

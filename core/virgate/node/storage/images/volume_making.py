@@ -1,0 +1,182 @@
+"""Making one volume as steps of a task: every risky step has its undo in the journal before it is done."""
+
+from attrs import evolve, frozen
+
+from virgate.node.storage.domains.domain import Domain
+from virgate.node.storage.domains.store import NewData
+from virgate.node.storage.errors import (
+    CannotCreateVolume,
+    IllegalParent,
+    IncorrectFormat,
+    NoSuchImage,
+    NoSuchParent,
+    ProgramFailed,
+    VolumeDoesNotExist,
+    VolumeExists,
+    VolumeNotShareable,
+)
+from virgate.node.storage.formats.task_files import Recovery
+from virgate.node.storage.formats.volume_metadata import (
+    BLANK_UUID,
+    Allocation,
+    Legality,
+    VolumeFormat,
+    VolumeMetadata,
+    VolumeRole,
+)
+from virgate.node.storage.images import rollback
+from virgate.node.storage.images.chain import Image, Volume
+from virgate.node.storage.values import is_blank
+from virgate.node.tasks.task import Task
+from virgate.units import Size
+
+BLOCK_STEP = Size(4096)
+SECTOR_STEP = Size(512)
+
+
+@frozen(kw_only=True)
+class Wanted:
+    """The volume to be made."""
+
+    image: str
+    volume: str
+    capacity: Size
+    format: VolumeFormat
+    allocation: Allocation
+    disk_type: str = "DATA"
+    description: str = ""
+    parent_image: str = BLANK_UUID
+    parent: str = BLANK_UUID
+    role: VolumeRole = VolumeRole.LEAF
+    created: int = 0
+    legality: Legality = Legality.LEGAL
+    keep_capacity: bool = False
+    """A copy of a volume has the size of that volume, which may have grown beyond its parent."""
+
+    @property
+    def has_parent(self) -> bool:
+        return not is_blank(self.parent)
+
+    @property
+    def of_template(self) -> bool:
+        """The parent belongs to another image."""
+        return self.has_parent and not is_blank(self.parent_image) and self.parent_image != self.image
+
+
+def rounded(capacity: Size, version: int) -> Size:
+    """What a domain of this version can hold: whole blocks, or whole sectors on an old one."""
+    return capacity.up_to(BLOCK_STEP if version >= 5 else SECTOR_STEP)
+
+
+@frozen
+class VolumeMaker:
+    """`pool` is the folder of the pool in the repository: old hosts find the volume by it."""
+
+    domain: Domain
+    pool: str
+    task: Task
+
+    async def make(self, wanted: Wanted) -> VolumeMetadata:
+        """A new volume, known and lasting. The task's journal undoes it as a whole from then on."""
+        parent = await self._checked(wanted)
+        inherited = parent.metadata.capacity if parent and not wanted.keep_capacity else wanted.capacity
+        capacity = rounded(inherited, self.domain.version)
+        await self._note_undo(wanted)
+        try:
+            await self.domain.images.make_image(wanted.image)
+            if parent is not None:
+                await self._take_child(wanted, parent)
+            metadata = await self._fill(wanted, parent, capacity)
+        except (OSError, ProgramFailed) as problem:
+            raise CannotCreateVolume(wanted.volume, _reason(problem)) from problem
+        await self.task.replace_recoveries(rollback.SENTINEL, self._undo_all(wanted))
+        return metadata
+
+    async def _checked(self, wanted: Wanted) -> Volume | None:
+        survey = await self._survey(wanted.image)
+        if wanted.volume in survey.volumes:
+            raise VolumeExists(wanted.volume)
+        if not wanted.has_parent:
+            return None
+        if wanted.format is not VolumeFormat.COW:
+            raise IncorrectFormat(wanted.format.name)
+        if wanted.of_template:
+            survey = await self._survey(wanted.parent_image)
+        try:
+            parent = survey.volume(wanted.parent)
+        except VolumeDoesNotExist:
+            raise NoSuchParent(wanted.volume, wanted.parent) from None
+        if parent.metadata.legality is Legality.ILLEGAL:
+            raise IllegalParent(parent.id)
+        if wanted.of_template:
+            _check_template(survey, parent)
+        return parent
+
+    async def _survey(self, image: str) -> Image:
+        try:
+            return await self.domain.images.survey(image)
+        except NoSuchImage:
+            return Image(self.domain.id, image, {})
+
+    async def _note_undo(self, wanted: Wanted) -> None:
+        path = f"{self._folder(wanted.image)}/{wanted.volume}"
+        domain, image = self.domain.id, wanted.image
+        steps = [rollback.undo_image(self._folder(image))]
+        if wanted.of_template:
+            steps.append(rollback.undo_share(f"{self._folder(image)}/{wanted.parent}"))
+        steps.append(rollback.sentinel(domain, image, wanted.volume))
+        if wanted.has_parent and not wanted.of_template:
+            steps.append(rollback.undo_parent(domain, image, wanted.parent))
+        steps += [rollback.undo_half(path), rollback.undo_metadata(path)]
+        await self.task.recovery(*steps)
+
+    async def _take_child(self, wanted: Wanted, parent: Volume) -> None:
+        """The parent says that it has a child before the child is there: an interruption leaves it read-only."""
+        images = self.domain.images
+        role = parent.metadata.role
+        if wanted.of_template:
+            if role is not VolumeRole.SHARED:
+                await images.write(wanted.parent_image, parent.id, evolve(parent.metadata, role=VolumeRole.SHARED))
+            await images.share(wanted.parent_image, parent.id, wanted.image)
+        elif role is VolumeRole.LEAF:
+            await images.write(wanted.image, parent.id, evolve(parent.metadata, role=VolumeRole.INTERNAL))
+
+    async def _fill(self, wanted: Wanted, parent: Volume | None, capacity: Size) -> VolumeMetadata:
+        data = NewData(wanted.format, wanted.allocation, capacity.bytes)
+        if parent is not None:
+            data = evolve(data, parent=parent.id, parent_format=parent.metadata.format)
+        await self.domain.images.create_data(wanted.image, wanted.volume, data)
+        metadata = VolumeMetadata(
+            domain=self.domain.id,
+            image=wanted.image,
+            capacity=capacity,
+            format=wanted.format,
+            allocation=wanted.allocation,
+            parent=wanted.parent if wanted.has_parent else BLANK_UUID,
+            role=wanted.role,
+            legality=wanted.legality,
+            disk_type=wanted.disk_type,
+            description=wanted.description,
+            created=wanted.created,
+        )
+        await self.domain.images.commit(wanted.image, wanted.volume, metadata)
+        return metadata
+
+    def _undo_all(self, wanted: Wanted) -> Recovery:
+        folder = self._folder(wanted.image)
+        return rollback.undo_volume(self.pool, self.domain.id, wanted.image, wanted.volume, folder)
+
+    def _folder(self, image: str) -> str:
+        return f"{self.pool}/{self.domain.id}/images/{image}"
+
+
+def _check_template(survey: Image, parent: Volume) -> None:
+    """A template is shared already, or the only volume of its image."""
+    if parent.metadata.role is VolumeRole.SHARED:
+        return
+    if parent.metadata.has_parent or survey.children(parent.id):
+        raise VolumeNotShareable(parent.id)
+
+
+def _reason(problem: Exception) -> str:
+    return problem.strerror or str(problem) if isinstance(problem, OSError) else str(problem)

@@ -1,0 +1,1 @@
+"""Pools: their map, their domains, the SPM and what belongs to its role."""

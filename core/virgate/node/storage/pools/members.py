@@ -1,0 +1,38 @@
+"""The front of a pool's domains: the SPM's verbs, each with the locks of the pool and of the domain."""
+
+from contextlib import AbstractAsyncContextManager
+
+from attrs import frozen
+
+from virgate.node.storage.pools.pools import Pools
+from virgate.node.tasks.locks import storage
+
+
+@frozen
+class Members:
+    pools: Pools
+
+    async def attach(self, pool: str, domain: str) -> None:
+        async with self._both(pool, domain):
+            await self.pools.membership.attach(self.pools.spm(pool), domain)
+
+    async def detach(self, pool: str, domain: str) -> None:
+        async with self._both(pool, domain):
+            await self.pools.membership.detach(self.pools.spm(pool), domain)
+
+    async def forced_detach(self, pool: str, domain: str) -> None:
+        async with self._both(pool, domain):
+            await self.pools.membership.forced_detach(self.pools.spm(pool), domain)
+
+    async def activate(self, pool: str, domain: str) -> None:
+        async with self._both(pool, domain):
+            await self.pools.membership.activate(self.pools.spm(pool), domain)
+
+    async def deactivate(self, pool: str, domain: str, new_master: str, version: int) -> None:
+        """With a new master the role of the pool's master moves there (spec xmlrpc-storage 7.6)."""
+        async with self._both(pool, domain):
+            await self.pools.membership.deactivate(self.pools.spm(pool), domain, new_master, version)
+
+    def _both(self, pool: str, domain: str) -> AbstractAsyncContextManager[None]:
+        self.pools.spm(pool)
+        return self.pools.locks.hold(storage(pool, exclusive=True), storage(domain, exclusive=True))

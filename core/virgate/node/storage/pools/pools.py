@@ -27,7 +27,7 @@ from virgate.node.storage.pools.making import PoolMaker, check_pool_name
 from virgate.node.storage.pools.map import Backend, DiskBackend, MemoryBackend, PoolMap
 from virgate.node.storage.pools.membership import Membership, leave_pool
 from virgate.node.storage.pools.pool import Pool
-from virgate.node.storage.pools.spm import Role, Spm
+from virgate.node.storage.pools.spm import Role, Spm, SpmService
 from virgate.node.storage.pools.upgrading import Upgrades
 from virgate.node.storage.repository import part
 from virgate.node.storage.values import VERSIONS, Status
@@ -45,6 +45,8 @@ class Pools:
     monitors: Monitors
     tasks: Tasks
     locks: Locks
+    services: list[SpmService] = field(factory=list)
+    """What runs where this host is the SPM; filled when storage is assembled."""
     membership: Membership = field(init=False)
     maker: PoolMaker = field(init=False)
     upgrades: Upgrades = field(init=False)
@@ -83,7 +85,7 @@ class Pools:
             self.domains.forget()
             backend = self._backend(master, version, domains)
             if live is None:
-                spm = Spm(pool, host, backend, self.tasks, self.domains.repository)
+                spm = Spm(pool, host, backend, self.tasks, self.domains.repository, self.services)
                 made = Pool(pool, host, backend, spm, self.domains, self.monitors)
                 await made.verify(version)
             else:

@@ -2,7 +2,7 @@
 
 from contextlib import AbstractAsyncContextManager, suppress
 from enum import Enum
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from attrs import define, field
 from twisted.logger import Logger
@@ -29,6 +29,16 @@ class Role(Enum):
     FREE = "Free"
 
 
+class SpmService(Protocol):
+    """What runs on the host that is the SPM, and nowhere else."""
+
+    async def start(self, pool: str, master: Domain) -> None:
+        """The lease is held, the master is mounted, the journal is read; a failure ends the start of the SPM."""
+
+    async def stop(self) -> None:
+        """The role is being given up, or is lost already. Nothing happens if it was not started."""
+
+
 @define(eq=False)
 class Spm:
     """The role of this host in its pool, and what belongs to it: the journal of tasks."""
@@ -40,6 +50,8 @@ class Spm:
     backend: Backend
     tasks: Tasks
     repository: Repository
+    services: list[SpmService] = field(factory=list)
+    """Started in this order before the role is told; stopped in reverse before anything else is given back."""
     role: Role = Role.FREE
     store: TaskStore | None = field(default=None)
     """The journal; None while this host is not the SPM."""
@@ -74,6 +86,8 @@ class Spm:
         try:
             await self._take(master, version)
             await self._tidy()
+            for service in self.services:
+                await service.start(self.pool, master)
         except BaseException:
             await self._give(master)
             raise
@@ -102,6 +116,7 @@ class Spm:
         """Somebody declared the role free: nothing is written any more, and nothing here keeps others from it."""
         if self.role is Role.SPM:
             self.role, self.store = Role.FREE, None
+            await self._stop_services()
             await self.tasks.abandon(SPM)
             await (await self.backend.master()).lease.release()
 
@@ -135,11 +150,19 @@ class Spm:
     async def _give(self, master: Domain) -> None:
         """In this order: nobody may change the pool, the owner is told, the lease goes last."""
         self.role, self.store = Role.FREE, None
+        await self._stop_services()
         await master.unmount_master()
         if master.lease.held:
             with suppress(VirgateError, OSError):
                 await self.backend.gave()
         await master.lease.release()
+
+    async def _stop_services(self) -> None:
+        for service in reversed(self.services):
+            try:
+                await service.stop()
+            except Exception:
+                self.log.failure("a service of the SPM of pool {pool} does not stop", pool=self.pool)
 
     async def run_start(
         self, version: int | None, expected: tuple[int, int], lock: AbstractAsyncContextManager[None]

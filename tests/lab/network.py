@@ -3,6 +3,9 @@
 Two labs use the same addresses at once, each in a namespace of its own.
 """
 
+import ctypes
+import os
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +15,9 @@ from lab.process import Finished, run
 
 SUBNET = "10.77.0"
 BRIDGE = "lab0"
+NETWORK_NAMESPACE = 0x40000000  # CLONE_NEWNET
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,15 @@ class Network:
         """Runs a program inside the network's namespace."""
         return run([*self.enter, *argv], timeout=timeout)
 
+    def connect(self, address: str, port: int, timeout: float) -> socket.socket:
+        """A TCP connection from `storage` to a host, for this process, whose own network does not reach it."""
+        with open("/proc/thread-self/ns/net") as ours, open(f"/run/netns/{self.namespace}") as theirs:
+            _enter(theirs.fileno())
+            try:  # a socket stays in the namespace it was made in, wherever its thread goes
+                return socket.create_connection((address, port), timeout)
+            finally:
+                _enter(ours.fileno())
+
     def _port(self, host: str) -> Port:
         return Port(self.namespace, f"to-{host}", host, self.addresses[host])
 
@@ -78,3 +93,9 @@ class Network:
 
     def _ip(self, *arguments: str) -> None:
         run(["ip", "-n", self.namespace, *arguments])
+
+
+def _enter(namespace: int) -> None:
+    """Only the calling thread is moved."""
+    if _libc.setns(namespace, NETWORK_NAMESPACE):
+        raise OSError(ctypes.get_errno(), "setns")

@@ -49,6 +49,11 @@ class Job:
         deadline = self.deadline if timeout is None else min(self.deadline, time.monotonic() + timeout)
         return self.host.result(self, deadline)
 
+    @property
+    def ended(self) -> bool:
+        """Whether `wait` would come back at once."""
+        return self.host.has_ended(self)
+
 
 class UmlHost:
     """Booted when made, in about two seconds; crashed when the lab is left."""
@@ -110,6 +115,13 @@ class UmlHost:
         if answer["timed_out"]:
             raise CommandTimedOut(f"{shlex.join(job.argv)} on {self.name}: killed; {answer['stderr']}")
         return Finished(job.argv, answer["code"], answer["stdout"], answer["stderr"])
+
+    def has_ended(self, job: Job) -> bool:
+        try:
+            self._wait_for(job.number, time.monotonic())
+        except HostDied:
+            return self._kernel.ended
+        return True
 
     def crash(self) -> None:
         """The power fails. `boot` starts the host anew, with nothing but what lies on shared storage."""

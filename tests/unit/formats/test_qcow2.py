@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from virgate.node.storage.formats.qcow2 import MAGIC, START, BrokenHeader, Header, decode
 
 
+MEGABYTE = 1 << 20
+
+
 def made(folder, *options):
     path = folder / "x"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *options, str(path), "1M"], check=True)
@@ -20,17 +23,17 @@ def made(folder, *options):
 @pytest.mark.parametrize("form", ["raw", "qcow2"])
 def test_the_backing_file_and_its_format_are_read(tmp_path, level, form):
     start = made(tmp_path, "-o", f"compat={level}", "-u", "-b", "base-volume", "-F", form)
-    assert decode(start) == Header("base-volume", form)
+    assert decode(start) == Header("base-volume", form, virtual_size=MEGABYTE)
 
 
 @pytest.mark.parametrize("level", ["0.10", "1.1"])
 def test_a_file_on_its_own_leads_nowhere(tmp_path, level):
-    assert decode(made(tmp_path, "-o", f"compat={level}")) == Header()
+    assert decode(made(tmp_path, "-o", f"compat={level}")) == Header(virtual_size=MEGABYTE)
 
 
 def test_a_data_file_is_seen(tmp_path):
     start = made(tmp_path, "-o", f"data_file={tmp_path}/elsewhere,data_file_raw=on")
-    assert decode(start) == Header(data_file=True)
+    assert decode(start) == Header(data_file=True, virtual_size=MEGABYTE)
 
 
 def test_what_is_no_qcow2_file_has_no_header():

@@ -35,6 +35,17 @@ async def validate(node: Node, domain: Text, options: Anything = None) -> None:
     await (await node.storage.domains.find(domain)).refresh()
 
 
+@verb("StorageDomain.check", xmlrpc="checkStorageDomain", family=STORAGE, default_code=351)
+async def check(node: Node, domain: Text, options: Anything = None) -> Reply:
+    """Look, without changing anything, whether metadata, checksums, chains and leases are sound."""
+    from virgate.node.storage.checking.check import check
+
+    report = await check(node.storage.domains, domain)
+    findings = [finding.told() for finding in report.findings]
+    counted = {"images": report.images, "volumes": report.volumes}
+    return Reply({"check": {"sound": report.sound, "findings": findings, **counted}})
+
+
 @verb("StorageDomain.getInfo", xmlrpc="getStorageDomainInfo", family=STORAGE, default_code=350)
 async def info(node: Node, domain: Text, options: Anything = None) -> Reply:
     """What a domain is: type, class, name, role, pools, version."""

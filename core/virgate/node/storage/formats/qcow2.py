@@ -19,6 +19,7 @@ _FIXED = struct.Struct(">4sIQI")
 _EXTENSION = struct.Struct(">II")
 _VERSION_2_LENGTH = 72
 _LENGTH_AT = 100
+_SIZE_AT = 24
 _INCOMPATIBLE_AT = 72
 _DATA_FILE_BIT = 1 << 2
 _BACKING_FORMAT = 0xE2792ACA
@@ -42,6 +43,8 @@ class Header:
     backing_format: str = ""
     data_file: bool = False
     """Whether the guest's data lie in another file."""
+    virtual_size: int = 0
+    """Bytes of the disk that a guest sees."""
 
 
 def decode(start: bytes) -> Header | None:
@@ -54,6 +57,7 @@ def decode(start: bytes) -> Header | None:
         if version >= 3:
             (incompatible,) = struct.unpack_from(">Q", start, _INCOMPATIBLE_AT)
             (length,) = struct.unpack_from(">I", start, _LENGTH_AT)
+        (virtual_size,) = struct.unpack_from(">Q", start, _SIZE_AT)
         extensions = _extensions(start, length, offset or len(start))
     except struct.error:
         raise BrokenHeader("it ends too early") from None
@@ -63,6 +67,7 @@ def decode(start: bytes) -> Header | None:
         start[offset : offset + size].decode("utf-8", "surrogateescape") if offset else "",
         extensions.get(_BACKING_FORMAT, b"").decode("ascii", "replace"),
         bool(incompatible & _DATA_FILE_BIT) or _DATA_FILE_NAME in extensions,
+        virtual_size,
     )
 
 

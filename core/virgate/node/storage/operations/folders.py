@@ -128,6 +128,23 @@ def files_below(folder: str, user: int | None = None, groups: Sequence[int] = ()
     return sorted(found)
 
 
+def list_tree(root: str, without: Sequence[str] = ()) -> list[tuple[str, str, int, int]]:
+    """(relative path, kind, size, mode) of everything below, links not followed; folders of `without` are left out."""
+    found = []
+    for parent, folders, names in os.walk(root, onerror=_raise):
+        if parent == root:
+            folders[:] = [name for name in folders if name not in without]
+        for path in (Path(parent) / name for name in (*folders, *names)):
+            with suppress(FileNotFoundError):
+                seen = path.lstat()
+                kind = _KINDS.get(stat.S_IFMT(seen.st_mode), "other")
+                found.append((str(path.relative_to(root)), kind, seen.st_size, stat.S_IMODE(seen.st_mode)))
+    return sorted(found)
+
+
+_KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link"}
+
+
 def _raise(problem: OSError) -> None:
     raise problem
 
@@ -142,4 +159,5 @@ OPERATIONS: tuple[Callable[..., Any], ...] = (
     check_folder,
     direct_io_works,
     files_below,
+    list_tree,
 )

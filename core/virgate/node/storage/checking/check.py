@@ -1,0 +1,117 @@
+"""Reads a domain for a check. Nothing is changed, no lease is taken: what changes meanwhile may show as a finding."""
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from attrs import frozen
+
+from virgate.errors import VirgateError
+from virgate.hookspecs.storage import Kind
+from virgate.node.storage.checking import chains, leases, trees
+from virgate.node.storage.checking.findings import Finding, Severity, error
+from virgate.node.storage.domains.domain import Domain
+from virgate.node.storage.domains.domains import Domains
+from virgate.node.storage.formats import qcow2
+from virgate.node.storage.formats.layout import XLEASES_INDEX, sdm_offset
+from virgate.node.storage.formats.sanlock import SDM
+from virgate.node.storage.formats.volume_metadata import VolumeFormat
+from virgate.node.storage.images.chain import Image
+from virgate.node.storage.values import ISO_IMAGE
+
+SECTOR = 512
+GONE_MEANWHILE = "check again; if it stays, see the log of the storage server"
+
+
+@frozen
+class Report:
+    """`images` and `volumes` count what was looked at."""
+
+    findings: tuple[Finding, ...]
+    images: int
+    volumes: int
+
+    @property
+    def sound(self) -> bool:
+        """Nothing worse than a note was found."""
+        return all(finding.severity is Severity.NOTE for finding in self.findings)
+
+
+async def check(domains: Domains, domain_id: str) -> Report:
+    """`NoSuchDomain` (358). A domain whose metadata are broken has that as its finding."""
+    try:
+        domain = await domains.find(domain_id)
+        await domain.refresh()
+    except VirgateError as problem:
+        await domains.folder_of(domain_id)
+        mend = "restore dom_md/metadata from a copy; every host of the pool keeps none"
+        return Report((error("dom_md/metadata", str(problem), mend),), 0, 0)
+    findings = [finding async for finding in _around(domain)]
+    images = [image for image in sorted(await domain.images.all()) if image != ISO_IMAGE]
+    volumes = 0
+    for image in images:
+        try:
+            survey = await domain.images.survey(image)
+            found = await _headers(domain, survey)
+        except (VirgateError, OSError) as problem:
+            findings.append(error(image, str(problem), GONE_MEANWHILE))
+            continue
+        volumes += len(survey.own())
+        findings += chains.examine(survey, found)
+    return Report(tuple(findings), len(images), volumes)
+
+
+async def _headers(domain: Domain, survey: Image) -> dict[str, Any]:
+    """Of the image's own qcow2 volumes; a broken header is its own value."""
+    layered = [volume.id for volume in survey.own() if volume.metadata.format is VolumeFormat.COW and volume.size >= 0]
+    async with domain.images.used(survey.id, *layered):
+        starts = await domain.images.starts(survey.id, layered, qcow2.START)
+    return {volume: _decoded(start) for volume, start in zip(layered, starts, strict=True)}
+
+
+def _decoded(start: bytes) -> qcow2.Header | VirgateError | None:
+    try:
+        return qcow2.decode(start)
+    except VirgateError as problem:
+        return problem
+
+
+async def _around(domain: Domain) -> AsyncIterator[Finding]:
+    """What a domain has besides its images."""
+    if domain.kind is Kind.FILE:
+        async for finding in _tree(domain):
+            yield finding
+    if domain.lease.volume_leases:
+        async for finding in _special_leases(domain):
+            yield finding
+
+
+async def _tree(domain: Domain) -> AsyncIterator[Finding]:
+    entries = [trees.Entry(*entry) for entry in await domain.files.call("list_tree", str(domain.path), ["master"])]
+    shape = trees.Shape(domain.version, domain.record.alignment, domain.lease.volume_leases)
+    for finding in trees.examine(entries, shape):
+        yield finding
+    if not domain.lease.volume_leases:
+        return
+    paths = [entry.path for entry in entries if entry.kind == "file" and _is_lease(entry.path)]
+    starts = await domain.files.call("read_starts", [str(domain.path / path) for path in paths], SECTOR)
+    for path, start in zip(paths, starts, strict=True):
+        volume = path.rpartition("/")[2].removesuffix(".lease")
+        for finding in leases.examine_lease(path, start, domain.id, volume):
+            yield finding
+
+
+def _is_lease(path: str) -> bool:
+    return path.startswith("images/") and path.endswith(".lease") and trees.REMOVED not in path
+
+
+async def _special_leases(domain: Domain) -> AsyncIterator[Finding]:
+    folder, align = domain.path / "dom_md", domain.record.alignment
+    wanted: Iterable[tuple[str, int, str]] = (("ids", 0, ""), ("leases", sdm_offset(align), SDM))
+    for name, offset, resource in wanted:
+        data = await domain.files.call("read_data", str(folder / name), offset, SECTOR)
+        for finding in leases.examine_lease(f"dom_md/{name}", data, domain.id, resource):
+            yield finding
+    if domain.version >= 4:
+        data = await domain.files.call("read_data", str(folder / "xleases"), align, XLEASES_INDEX)
+        for finding in leases.examine_index("dom_md/xleases", data, domain.id):
+            yield finding

@@ -4,7 +4,6 @@ Two labs use the same addresses at once, each in a namespace of its own.
 """
 
 import ctypes
-import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass

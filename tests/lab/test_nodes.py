@@ -1,6 +1,7 @@
 """Whole daemons inside user-mode Linux hosts."""
 
 import pytest
+
 from lab.calls import Refused
 from lab.cleanup import Lab
 from lab.network import Network

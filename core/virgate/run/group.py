@@ -37,14 +37,16 @@ class Group:
         env: Mapping[str, str] | None = None,
         cwd: Argument | None = None,
         umask: int = -1,
+        keep: Sequence[int] = (),
     ) -> None:
+        """Of our other descriptors the program gets those to `keep`, by their own numbers."""
         self.program = os.fsdecode(fspath(argv[0]))
         self._ended = ended
         self._descriptor = -1
         self._reaped = False
-        streams: dict[str, Any] = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
+        options: dict[str, Any] = {"stdin": stdin, "stdout": stdout, "stderr": stderr, "env": env, "umask": umask}
         try:
-            self._process = subprocess.Popen(argv, env=env, cwd=cwd, umask=umask, start_new_session=True, **streams)
+            self._process = subprocess.Popen(argv, cwd=cwd, pass_fds=keep, start_new_session=True, **options)
         except OSError as problem:
             raise CannotStart(self.program, problem.strerror or str(problem), problem.errno or 0) from problem
         except ValueError as problem:  # a NUL in an argument, an "=" in a variable's name

@@ -2,7 +2,8 @@
 
 `await run([...])` for a program whose output is wanted as a whole, `async with spawn([...]) as child` for one whose
 output is followed while it runs. Both run the program in a session of its own and leave nothing of it behind when
-the time is up, the caller is cancelled or the block is left early. Use from the reactor's thread only.
+the time is up, the caller is cancelled, the fence he works behind is lowered (virgate.run.fence) or the block is left
+early. Use from the reactor's thread only.
 
 Starting is the one moment that waits for the kernel: an executable on storage that may hang is a helper's business.
 """
@@ -16,11 +17,13 @@ from typing import Any, Self
 from attrs import frozen
 
 from virgate.run.errors import TimedOut
+from virgate.run.fence import Fence, admitted
 from virgate.run.group import Argument, Group
 from virgate.run.loop import reactor
 from virgate.run.outcome import Outcome
 from virgate.run.output import Kept, Pieces
 from virgate.run.pipes import Reader, Writer
+from virgate.run.writers import bound, writers
 
 GRACE = 0.25
 """Seconds that output may still come in after the program ended while a child of its own holds the pipe open."""
@@ -50,12 +53,13 @@ async def run(
     umask: int = -1,
     limit: int = MEBIBYTE,
     merge_stderr: bool = False,
+    writes: bool = False,
 ) -> Finished:
     """Runs a program to its end; the options are those of `spawn`.
 
     Raises CannotStart or TimedOut; an exit code is no error. Cancelling kills the process group.
     """
-    options: dict[str, Any] = {"env": env, "cwd": cwd, "umask": umask}
+    options: dict[str, Any] = {"env": env, "cwd": cwd, "umask": umask, "writes": writes}
     async with Child(argv, input, options, timeout, limit, merge_stderr) as child:
         code = await child.exit_code()
     return Finished(code, child.stdout, child.stderr)
@@ -71,12 +75,15 @@ def spawn(
     umask: int = -1,
     limit: int = MEBIBYTE,
     merge_stderr: bool = False,
+    writes: bool = False,
 ) -> "Child":
     """A program that starts when its `async with` block is entered; leaving the block early kills its group.
 
     Of each stream the first and the last half of `limit` bytes are kept; the program is never held up by the rest.
+    One that `writes` to shared storage dies with the daemon, and counts among the writers (see `writers.py`).
     """
-    return Child(argv, input, {"env": env, "cwd": cwd, "umask": umask}, timeout, limit, merge_stderr)
+    options = {"env": env, "cwd": cwd, "umask": umask, "writes": writes}
+    return Child(argv, input, options, timeout, limit, merge_stderr)
 
 
 class Child:
@@ -91,7 +98,9 @@ class Child:
         limit: int,
         merge_stderr: bool,
     ) -> None:
-        self._argv, self._input, self._options = argv, input, options
+        self._argv, self._input, self._options = argv, input, dict(options)
+        self._writes = self._options.pop("writes")
+        self._options["keep"] = (writers().writing,) if self._writes else ()
         self._timeout, self._limit, self._merge = timeout, limit, merge_stderr
         self._group: Group
         self._code: int | None = None
@@ -102,21 +111,26 @@ class Child:
         self._readers: list[Reader] = []
         self._writer: Writer | None = None
         self._timer: Any = None
+        self._fence: Fence | None = None
         self._ending = False
 
     async def __aenter__(self) -> Self:
+        self._fence = admitted()
         descriptors = _Descriptors()
         try:
             stdin = descriptors.pipe_to() if self._input else subprocess.DEVNULL
             stdout = descriptors.pipe_from()
             stderr = subprocess.STDOUT if self._merge else descriptors.pipe_from()
-            self._group = Group(self._argv, self._exit, stdin=stdin, stdout=stdout, stderr=stderr, **self._options)
+            argv = bound(self._argv, self._options["env"]) if self._writes else self._argv
+            self._group = Group(argv, self._exit, stdin=stdin, stdout=stdout, stderr=stderr, **self._options)
         except BaseException:
             descriptors.close_ours()
             raise
         finally:
             descriptors.close_theirs()
         self._attach(descriptors)
+        if self._fence:
+            self._fence.killing(self.kill)
         return self
 
     async def __aexit__(
@@ -200,7 +214,7 @@ class Child:
             self._finish()
 
     def _expire(self) -> None:
-        self._late = TimedOut(self._group.program, self._timeout or 0)
+        self._late = TimedOut(os.fsdecode(self._argv[0]), self._timeout or 0)
         self._end_by_force()
 
     def _end_by_force(self) -> None:
@@ -214,6 +228,8 @@ class Child:
         if self._ending:
             return
         self._ending = True
+        if self._fence:
+            self._fence.forget(self.kill)
         self._set_timer(None)
         for reader in self._readers:
             reader.drain()

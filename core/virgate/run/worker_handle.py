@@ -9,6 +9,7 @@ from virgate.run.frames import Frames
 from virgate.run.group import Group
 from virgate.run.outcome import Outcome
 from virgate.run.pipes import Reader, Writer
+from virgate.run.writers import writers
 
 
 class WorkerHandle:
@@ -30,6 +31,7 @@ class WorkerHandle:
                 stderr=None,
                 env=dict(os.environ, PYTHONPATH=path),
                 cwd="/",
+                keep=(writers().writing,),
             )
         except BaseException:
             os.close(our_in)

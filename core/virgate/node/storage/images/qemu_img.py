@@ -112,13 +112,13 @@ class QemuImg:
         await self._follow([*argv, str(path)], path.parent, report)
 
     async def _run(self, argv: list[str], folder: Path) -> bytes:
-        done = await run(argv, cwd=folder, env={**os.environ, "LC_ALL": "C"})
+        done = await run(argv, cwd=folder, env={**os.environ, "LC_ALL": "C"}, writes=True)
         if done.code:
             raise ProgramFailed(argv[0], _last_line(done.stderr) or f"exit code {done.code}")
         return done.stdout
 
     async def _follow(self, argv: list[str], folder: Path, report: Report) -> None:
-        async with spawn(argv, cwd=folder) as child:
+        async with spawn(argv, cwd=folder, writes=True) as child:
             async for piece in child.pieces("\r"):
                 if found := PROGRESS.search(piece):
                     report(float(found[1]))

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from virgate.cli.client import Client
 from virgate.cli.problems import Problem, Stopped
 
 T = TypeVar("T")
 SHORTEST, LONGEST = 0.02, 0.5
+DONE = ("finished", "recovered", "failed")
 
 
 def wait_for_task(client: Client, id: str, clear: bool = True) -> None:
@@ -38,8 +39,31 @@ def wait_for_task(client: Client, id: str, clear: bool = True) -> None:
         )
 
 
-def _watch(client: Client, id: str, verb: str) -> dict[str, Any]:
-    """What is said of the task when it has ended."""
+def watch_tasks(client: Client) -> None:
+    """A bar for each task that runs; those that begin meanwhile come in. Ends when none runs."""
+    lines: dict[str, TaskID] = {}
+    with _bars(client) as bars:
+
+        def quiet() -> bool | None:
+            tasks = client.call("getAllTasks")["tasks"]
+            running = {id: one for id, one in tasks.items() if one["state"] not in DONE}
+            for id in running.keys() - lines.keys():
+                lines[id] = bars.add_task(running[id]["verb"], total=100)
+            for id, line in lines.items():
+                if id not in running:
+                    bars.update(line, completed=100)
+                    continue
+                status = client.call("getTaskStatus", id)["taskStatus"]
+                bars.update(line, completed=float(status.get("progress", 0)))
+            return None if running else True
+
+        try:
+            ask_until(quiet)
+        except KeyboardInterrupt:
+            raise Stopped("The tasks go on.", "`virgate task list` shows them.") from None
+
+
+def _bars(client: Client) -> Progress:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -47,7 +71,12 @@ def _watch(client: Client, id: str, verb: str) -> dict[str, Any]:
         TimeElapsedColumn(),
     )
     visible = sys.stderr.isatty() and not client.as_json
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not visible) as bar:
+    return Progress(*columns, console=Console(stderr=True), transient=True, disable=not visible)
+
+
+def _watch(client: Client, id: str, verb: str) -> dict[str, Any]:
+    """What is said of the task when it has ended."""
+    with _bars(client) as bar:
         line = bar.add_task(verb, total=100)
 
         def ended() -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from click.shell_completion import CompletionItem
 
 from virgate.cli import show
 from virgate.cli.client import Client, for_completion
-from virgate.cli.progress import wait_for_task
+from virgate.cli.progress import wait_for_task, watch_tasks
 
 
 class Task(click.ParamType):  # type: ignore[type-arg]
@@ -35,6 +35,14 @@ def list_(client: Client) -> None:
     found = [{"id": id, **one} for id, one in client.call("getAllTasks")["tasks"].items()]
     columns = {"id": "task", "verb": "verb", "state": "state", "code": "code", "message": "message"}
     show.rows(client, found, columns, "No tasks.")
+
+
+@task.command()
+@click.pass_obj
+def watch(client: Client) -> None:
+    """Show how far every task is until none is running. Ctrl-C ends the watching, not the tasks."""
+    watch_tasks(client)
+    show.said(client, "No task is running.")
 
 
 @task.command("show")

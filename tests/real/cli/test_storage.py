@@ -56,3 +56,15 @@ def test_a_pool_is_left_joined_again_and_destroyed(pool):
     assert "is gone" in pool.do("storage", "pool", "destroy", "--yes")
     pool.do("storage", "domain", "format", "--yes", "one")
     assert pool.json("storage", "pool", "list") == []
+
+
+def test_a_domain_is_checked_and_damage_is_told(cheap):
+    place = cheap.home / "checked"
+    place.mkdir()
+    cheap.do("storage", "server", "connect", str(place))
+    cheap.do("storage", "domain", "create", "checked", str(place))
+    assert "is sound" in cheap.do("storage", "domain", "check", "checked")
+    (inbox,) = place.glob("*/dom_md/inbox")
+    inbox.unlink()
+    assert "dom_md/inbox" in cheap.do("storage", "domain", "check", "checked", code=1)
+    cheap.do("storage", "domain", "format", "--yes", "checked")

@@ -1,4 +1,4 @@
-"""`virgate storage`: servers, domains, pools and volumes. One module per noun.
+"""`virgate storage`: servers, devices, domains, pools, images and volumes. One module per noun.
 
 A host is connected to one pool at a time, so commands ask for none. Domains are named by name or id, volumes by id or
 description, and the beginning of an id will do.
@@ -8,7 +8,9 @@ import click
 
 from virgate.cli import show
 from virgate.cli.client import Client
+from virgate.cli.storage.device import device
 from virgate.cli.storage.domain import domain
+from virgate.cli.storage.image import image
 from virgate.cli.storage.pool import pool, spm
 from virgate.cli.storage.server import server
 from virgate.cli.storage.volume import volume
@@ -16,10 +18,10 @@ from virgate.cli.storage.volume import volume
 
 @click.group()
 def storage() -> None:
-    """Servers, domains, pools and volumes."""
+    """Servers, devices, domains, pools, images and volumes."""
 
 
-for noun in (server, domain, pool, spm, volume):
+for noun in (server, device, domain, pool, spm, image, volume):
     storage.add_command(noun)
 
 

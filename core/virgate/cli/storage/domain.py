@@ -6,9 +6,10 @@ import click
 
 from virgate.cli import show
 from virgate.cli.client import Client
+from virgate.cli.problems import Problem
 from virgate.cli.storage import finding
 from virgate.cli.storage.finding import BLANK, Domain
-from virgate.cli.storage.server import LOCALFS
+from virgate.cli.storage.server import BLOCK, type_number, whole
 
 CLASSES = {"data": 1, "iso": 2, "backup": 3}
 DIGITS = ("disktotal", "diskfree")
@@ -50,20 +51,68 @@ def show_(client: Client, domain: str) -> None:
 
 @domain.command()
 @click.argument("name")
-@click.argument("folder", type=click.Path(resolve_path=True))
-@click.option("--class", "kind", type=click.Choice(list(CLASSES)), default="data", show_default=True, help="Use of it.")
+@click.argument("remote", required=False, default="")
+@click.option("--type", "kind", default="", help="As for `virgate storage server connect`.")
+@click.option("--device", "devices", multiple=True, metavar="ID", help="iscsi, fcp: a disk to use; may be repeated.")
+@click.option("--force", is_flag=True, help="Use disks that something is on; it will be lost.")
+@click.option("--class", "use", type=click.Choice(list(CLASSES)), default="data", show_default=True, help="Use of it.")
 @click.option("--version", default="5", show_default=True, help="On-disk format.")
 @click.pass_obj
-def create(client: Client, name: str, folder: str, kind: str, version: str) -> None:
-    """Make a domain in a connected, empty FOLDER."""
-    id = str(uuid.uuid4())
-    client.call("createStorageDomain", LOCALFS, id, name, folder, CLASSES[kind], version)
+def create(
+    client: Client, name: str, remote: str, kind: str, devices: tuple[str, ...], force: bool, use: str, version: str
+) -> None:
+    """Make a domain in the connected, empty place REMOTE, or of disks.
+
+    \b
+    virgate storage domain create data nas.example:/export/data
+    virgate storage domain create fast --type iscsi --device 36001405aa1 --device 36001405bb2
+    """
+    id, number = str(uuid.uuid4()), type_number(kind, remote)
+    if (number in BLOCK) != bool(devices) or bool(devices) == bool(remote):
+        raise click.UsageError("a domain is made in a place, or with --type iscsi or fcp of one --device or more")
+    place = client.call("createVG", id, list(devices), force)["uuid"] if devices else whole(remote, number)
+    client.call("createStorageDomain", number, id, name, place, CLASSES[use], version)
     show.said(
         client,
         f"Domain {name} is {id}. `virgate storage pool create POOL {name}` makes a pool with it, "
         f"`virgate storage domain attach {name}` adds it to the connected one.",
         id=id,
     )
+
+
+@domain.command()
+@click.argument("domain", type=Domain())
+@click.pass_obj
+def check(client: Client, domain: str) -> None:
+    """Look, without changing anything, whether a domain is sound. Exit status 1 if it is not.
+
+    Metadata, checksums, chains, headers of the data and leases are read. What is being changed meanwhile may show up.
+    """
+    found = client.call("checkStorageDomain", finding.domain(client, domain))["check"]
+    if client.as_json:
+        show.fields(client, found)
+    else:
+        for one in found["findings"]:
+            click.echo(f"{one['severity']}: {one['place']}: {one['what']}")
+            if one["mend"]:
+                click.echo(f"    {one['mend']}")
+        click.echo(f"{found['volumes']} volumes in {found['images']} images were looked at.")
+    if not found["sound"]:
+        raise Problem(f"The domain {domain} is not sound.", "" if client.as_json else "What to do stands above.")
+    if not client.as_json:
+        click.echo(f"The domain {domain} is sound.")
+
+
+@domain.command()
+@click.argument("domain", type=Domain())
+@click.argument("devices", nargs=-1, required=True, metavar="DEVICE...")
+@click.option("--force", is_flag=True, help="Use disks that something is on; it will be lost.")
+@click.pass_obj
+def extend(client: Client, domain: str, devices: tuple[str, ...], force: bool) -> None:
+    """Give a domain of disks more of them."""
+    id, pool = finding.domain(client, domain), finding.pool(client)
+    client.call("extendStorageDomain", id, pool, list(devices), force)
+    show.said(client, f"Domain {domain} has {len(devices)} more disks.", id=id)
 
 
 @domain.command("format")

@@ -1,6 +1,7 @@
 """Calls of a daemon's verbs from the test process, over TLS, into the lab's network."""
 
 import http.client
+import socket
 import ssl
 import threading
 import time
@@ -92,4 +93,5 @@ class _Connection(http.client.HTTPSConnection):
 
     def connect(self) -> None:
         plain = self._network.connect(self.host, self.port, PATIENCE)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)

@@ -14,6 +14,7 @@ from typing import Any
 
 from lab.calls import PATIENCE, Refused
 from lab.nodes import Node
+from lab.process import Finished
 from lab.servers import NfsServer
 
 BLANK = "00000000-0000-0000-0000-000000000000"
@@ -195,17 +196,17 @@ class Pool:
 
     def write(self, disk: Disk, pattern: int, offset: int, size: int, node: Node | None = None) -> None:
         """Bytes of one value, by qemu-io."""
-        self._qemu_io(disk, f"write -P {pattern} {offset} {size}", node or self.spm)
+        self._qemu_io(disk, f"write -P {pattern} {offset} {size}", node or self.spm).check()
 
     def holds(self, disk: Disk, pattern: int, offset: int, size: int, node: Node | None = None) -> bool:
         """Whether a volume, its parents included, has those bytes there."""
-        said = self._qemu_io(disk, f"read -P {pattern} {offset} {size}", node or self.spm)
-        return "verification failed" not in said
+        read = self._qemu_io(disk, f"read -P {pattern} {offset} {size}", node or self.spm)
+        return "verification failed" not in read.stderr + read.stdout and bool(read.check())
 
-    def _qemu_io(self, disk: Disk, command: str, node: Node) -> str:
+    def _qemu_io(self, disk: Disk, command: str, node: Node) -> Finished:
         path = self.prepare(disk, node)
         form = "raw" if self.info(disk, node)["format"] == "RAW" else "qcow2"
         try:
-            return node.host.run("qemu-io", "-f", form, "-c", command, path, check=False).check().stdout
+            return node.host.run("qemu-io", "-f", form, "-c", command, path, check=False)
         finally:
             self.teardown(disk, node)

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 
 from virgate.run import frames
 from virgate.run.errors import CannotStart, HelperFailed, HelperLost
+from virgate.run.fence import Fence, admitted
 from virgate.run.frames import Answer
 from virgate.run.loop import reactor
 from virgate.run.worker_handle import WorkerHandle
@@ -37,6 +38,7 @@ class _Call:
     frame: bytes
     limit: float
     answer: Deferred[Any] = field(factory=Deferred)
+    fence: Fence | None = None
 
     def fail(self, helper: str, detail: str) -> None:
         if not self.answer.called:
@@ -48,9 +50,15 @@ class Helper:
 
     log = Logger()
 
-    def __init__(self, name: str, operations: str, *, heartbeat: float = 5.0, patience: float = 30.0) -> None:
-        """Asks for a sign of life every `heartbeat` seconds of an operation; gives up after `patience` of silence."""
+    def __init__(
+        self, name: str, operations: str, *, heartbeat: float = 5.0, patience: float = 30.0, fenced: bool = False
+    ) -> None:
+        """Asks for a sign of life every `heartbeat` seconds of an operation; gives up after `patience` of silence.
+
+        A `fenced` one heeds the fence that its caller works behind (virgate.run.fence).
+        """
         self.name = name
+        self._fenced = fenced
         self._operations = operations
         self._heartbeat, self._patience = heartbeat, patience
         self._worker: WorkerHandle | None = None
@@ -90,7 +98,7 @@ class Helper:
         call = _Call(self._number, operation, frame, self._patience if timeout is None else timeout)
         if self._stopped:
             call.fail(self.name, "it was stopped")
-        else:
+        elif not self._fenced or self._may(call):
             self._calls.append(call)
             self._begin_next()
         return call.answer
@@ -103,6 +111,24 @@ class Helper:
         if worker:
             worker.dismiss()
             await self._farewell(worker)
+
+    def fence_fell(self, fence: Fence) -> None:
+        """Kills the worker if it works on a call from behind the fence; such calls that wait fail, too."""
+        for call in self._calls:
+            if call.fence is fence:
+                call.fail(self.name, "it may not go on")
+        if self._running and self._running.fence is fence:
+            self._lose("what it did may not go on")
+
+    def _may(self, call: _Call) -> bool:
+        try:
+            call.fence = admitted()
+        except Exception as problem:
+            call.answer.errback(problem)
+            return False
+        if call.fence is not None:
+            call.fence.add(self)
+        return True
 
     def _begin_next(self) -> None:
         while self._calls and not self._running:
@@ -193,7 +219,7 @@ class Helper:
 
 
 class Helpers:
-    """One helper per key (a mount, a device group), made when it is first asked for."""
+    """One helper per key (a mount, a device group), made when it is first asked for. They heed fences."""
 
     def __init__(self, operations: str, *, heartbeat: float = 5.0, patience: float = 30.0) -> None:
         self._operations = operations
@@ -202,7 +228,9 @@ class Helpers:
 
     def __getitem__(self, key: str) -> Helper:
         if key not in self._helpers:
-            self._helpers[key] = Helper(key, self._operations, heartbeat=self._heartbeat, patience=self._patience)
+            self._helpers[key] = Helper(
+                key, self._operations, heartbeat=self._heartbeat, patience=self._patience, fenced=True
+            )
         return self._helpers[key]
 
     def __iter__(self) -> Iterator[Helper]:

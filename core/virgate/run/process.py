@@ -2,7 +2,7 @@
 
 `await run([...])` for a program whose output is wanted as a whole, `async with spawn([...]) as child` for one whose
 output is followed while it runs. Both run the program in a session of its own and leave nothing of it behind when
-the time is up, the caller is cancelled, the fence he works behind is lowered (virgate.run.fence) or the block is left
+the time is up, the caller is cancelled, the fence he works behind falls (virgate.run.fence) or the block is left
 early. Use from the reactor's thread only.
 
 Starting is the one moment that waits for the kernel: an executable on storage that may hang is a helper's business.
@@ -130,7 +130,7 @@ class Child:
             descriptors.close_theirs()
         self._attach(descriptors)
         if self._fence:
-            self._fence.killing(self.kill)
+            self._fence.add(self)
         return self
 
     async def __aexit__(
@@ -184,6 +184,9 @@ class Child:
         """Kills the program and all of its process group."""
         self._group.kill()
 
+    def fence_fell(self, fence: Fence) -> None:
+        self.kill()
+
     def _attach(self, descriptors: "_Descriptors") -> None:
         self._readers = [Reader(descriptors.reading[0], self._hear, self._stream_ended)]
         self._readers += [Reader(found, self._err.feed, self._stream_ended) for found in descriptors.reading[1:]]
@@ -229,7 +232,7 @@ class Child:
             return
         self._ending = True
         if self._fence:
-            self._fence.forget(self.kill)
+            self._fence.discard(self)
         self._set_timer(None)
         for reader in self._readers:
             reader.drain()

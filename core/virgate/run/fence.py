@@ -1,0 +1,73 @@
+"""Work that may be forbidden from one moment on.
+
+Who enters a fence works behind it with all he starts from there on, however many coroutines that are: the fence is
+in their context. Once it is lowered, helpers and programs begin nothing more for them, and what they have running
+there can be killed. Others, who never entered it, are not concerned.
+"""
+
+from collections.abc import Coroutine
+from contextvars import ContextVar, copy_context
+from typing import Any, Protocol, TypeVar
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+
+T = TypeVar("T")
+
+
+class Fenced(Protocol):
+    """A program or a helper that has something running behind a fence."""
+
+    def fence_fell(self, fence: "Fence") -> None:
+        """Kill it."""
+
+
+@define(eq=False)
+class Fence:
+    problem: Exception | None = None
+    """Why nothing is allowed any more; raised wherever work goes on nevertheless."""
+    _running: set[Fenced] = field(factory=set)
+
+    def enter(self) -> None:
+        """The caller's coroutine works behind the fence from now on, and whatever it starts."""
+        _here.set(self)
+
+    def lower(self, problem: Exception) -> None:
+        """From now on nothing is begun behind the fence."""
+        if self.problem is None:
+            self.problem = problem
+
+    def kill(self) -> None:
+        """Kills what still runs behind a lowered fence, whoever waits for it or not."""
+        running, self._running = self._running, set()
+        for fenced in running:
+            fenced.fence_fell(self)
+
+    def add(self, fenced: Fenced) -> None:
+        self._running.add(fenced)
+
+    def discard(self, fenced: Fenced) -> None:
+        self._running.discard(fenced)
+
+
+_here: ContextVar[Fence | None] = ContextVar("fence", default=None)
+
+
+def admitted() -> Fence | None:
+    """The fence that the caller works behind, if any; raises its problem once it is lowered."""
+    fence = _here.get()
+    if fence is not None and fence.problem is not None:
+        raise fence.problem
+    return fence
+
+
+def leave() -> None:
+    """The caller's coroutine is not behind a fence any more."""
+    _here.set(None)
+
+
+def unfenced(work: Coroutine[Any, Any, T]) -> "Deferred[T]":
+    """Starts work that outlives, or cleans up after, what is behind the caller's fence."""
+    context = copy_context()
+    context.run(_here.set, None)
+    return context.run(Deferred.fromCoroutine, work)

@@ -62,12 +62,22 @@ class StorageHost(Protocol):
     async def unmount(self, remote: str, *, below: str = "") -> None:
         """Ends what `mount` did, by force if need be; nothing happens if it is not mounted."""
 
+    def mounted(self, remote: str, *, below: str = "") -> bool:
+        """Whether something is mounted at the place of `remote`. The kernel's table says it, no server is asked."""
+
     async def rescan(self) -> None:
         """Disks came or went: whoever knows devices looks again."""
 
 
 class StorageType(Protocol):
     """One connection of a type. The class itself is what the hook point answers.
+
+    Values that are equal reach the same place, which stays connected until the last one who uses it disconnects;
+    attributes that do not tell places apart (mount options) are left out of the comparison: `field(eq=False)`.
+
+    A file type may also have `below`, the folder of `mnt` in which its mount points are, and `block_sizes`, the sizes
+    in bytes that domains of it may have (without it only 512). A type may have `async def connected(self, host) ->
+    bool`, a quick look that asks no server; without it a kept connection is checked by connecting it again.
 
     A VirgateError raised by `connect` or `disconnect` becomes the status of that connection, anything else 100.
     """
@@ -96,6 +106,11 @@ class StorageType(Protocol):
 
     async def disconnect(self, host: StorageHost) -> None:
         """Ends it. Nothing happens if it is not connected."""
+
+
+def shared_lease(version: int) -> str:
+    """What `lease` answers for a domain that several hosts see (spec storage-format 8)."""
+    return "sanlock" if version >= 3 else "safelease"
 
 
 @point(Failure.LOG, answers=Answers.FIRST)

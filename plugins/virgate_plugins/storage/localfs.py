@@ -19,6 +19,7 @@ class LocalFolder:
     name: ClassVar[str] = "LOCALFS"
     number: ClassVar[int] = 4
     kind: ClassVar[Kind] = Kind.FILE
+    block_sizes: ClassVar[tuple[int, ...]] = (512, 4096)
 
     remote: str
 

@@ -105,7 +105,7 @@ class Storage:
         return cls(
             repository=tree,
             domains=domains,
-            servers=Servers(domains, reader(settings)),
+            servers=Servers(domains, reader(settings), settings.mount_limit),
             maker=DomainMaker(domains),
             maker_of_pools=pools.maker,
             pools=pools,

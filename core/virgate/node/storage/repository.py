@@ -1,6 +1,8 @@
 """The repository tree of a host: where connected places, domains, pools and prepared images appear.
 
     <root>/mnt/<escaped remote>/<domain>      connected places (spec storage-format 1.1)
+    <root>/mnt/glusterSD/<escaped remote>     those of Gluster volumes
+    <root>/mnt/blockSD/<domain>               what block domains have besides logical volumes
     <root>/<pool>/<domain>, /mastersd         links of the connected pool
     <run>/storage/<domain>/<image>            prepared images
 
@@ -13,9 +15,13 @@ from pathlib import Path
 from attrs import frozen
 
 from virgate.errors import InvalidParameter
+from virgate.node.storage.errors import IllegalRemotePath
 from virgate.node.storage.formats.mount_name import directory_name
+from virgate.node.storage.servers.mount_table import Mount, parse, seen_at
 from virgate.node.storage.values import Files
 
+BLOCK_DOMAINS = "blockSD"
+GLUSTER = "glusterSD"
 MASTER = "mastersd"
 _UUID = re.compile(r"[a-f0-9]{8}-(?:[a-f0-9]{4}-){3}[a-f0-9]{12}", re.ASCII)
 
@@ -39,8 +45,20 @@ class Repository:
     def mounts(self) -> Path:
         return self.root / "mnt"
 
-    def mount_point(self, remote: str) -> Path:
-        return self.mounts / directory_name(remote)
+    def mount_point(self, remote: str, *, below: str = "") -> Path:
+        """`below` is a folder of `mnt`, or empty. `IllegalRemotePath` (390) for what would be no place of its own."""
+        name = directory_name(remote)
+        if name in ("", ".", "..", BLOCK_DOMAINS, GLUSTER) or "\0" in name:
+            raise IllegalRemotePath(remote)
+        return self.mounts / below / name if below else self.mounts / name
+
+    def mount_table(self) -> list[Mount]:
+        """The kernel answers it without asking any storage."""
+        return parse(Path("/proc/self/mountinfo").read_bytes())
+
+    def mounted(self, point: Path) -> Mount | None:
+        """What is mounted at a place of the repository. Only the folders above it are looked at: it may hang."""
+        return seen_at(self.mount_table(), str(point.parent.resolve() / point.name))
 
     def pool(self, pool: str) -> Path:
         return self.root / part(pool)
@@ -58,8 +76,12 @@ class Repository:
         await self.files.call("remove_files", [str(link) for link in links])
 
     async def connected(self) -> list[Path]:
-        """Every place under `mnt`, in name order."""
-        return [self.mounts / name for name in await self.files.call("list_folder", str(self.mounts))]
+        """Every place under `mnt`, in name order, those of Gluster last."""
+        found = [self.mounts / name for name in await self.files.call("list_folder", str(self.mounts))]
+        below = self.mounts / GLUSTER
+        if below in found:
+            found += [below / name for name in await self.files.call("list_folder", str(below))]
+        return [place for place in found if place.parent != self.mounts or place.name not in (BLOCK_DOMAINS, GLUSTER)]
 
     async def show_pool(self, pool: str, domains: dict[str, Path], master: str) -> None:
         """Links the pool's domains and its master; links of others are removed."""

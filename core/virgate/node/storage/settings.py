@@ -18,6 +18,7 @@ class StorageSettings:
     )
     hypervisor_user: str = option("", "User that runs guests and must be able to read a folder; empty: not checked.")
     monitor_interval: float = option(10.0, "Seconds between two checks of a domain.", gt(0))
+    mount_limit: float = option(60.0, "Seconds mounting may take before it is ended and fails.", gt(0))
     patience: float = option(
         30.0,
         "Seconds an operation on storage may take before its helper process is replaced and the operation fails; what"

@@ -217,6 +217,63 @@ class StorageUnusable(StorageError):
 
 
 @error
+class WrongMountType(StorageError):
+    code: ClassVar[int] = 470
+    text: ClassVar[str] = "Not the name of a file system type: {self.type}"
+    type: object
+
+
+@error
+class IllegalMountOptions(StorageError):
+    code: ClassVar[int] = 471
+    text: ClassVar[str] = "Cannot mount with '{self.value}': {self.reason}"
+    value: str
+    reason: str
+
+
+@error
+class CannotMount(StorageError):
+    """`cause` says in one word what kept it: a name of `servers.mount_causes.Cause`, or empty."""
+
+    code: ClassVar[int] = 477
+    text: ClassVar[str] = "Cannot mount {self.remote}: {self.reason}"
+    remote: str
+    reason: str
+    cause: str = ""
+
+
+@error
+class ReferenceInUse(StorageError):
+    code: ClassVar[int] = 478
+    text: ClassVar[str] = "Connection reference is in use: {self.reference}"
+    reference: str
+
+
+@error
+class UnknownReference(StorageError):
+    code: ClassVar[int] = 479
+    text: ClassVar[str] = "Connection reference is not known: {self.reference}"
+    reference: str
+
+
+@error
+class IllegalReference(StorageError):
+    code: ClassVar[int] = 453
+    text: ClassVar[str] = "Connection reference '{self.reference}' is not valid: {self.reason}"
+    reference: str
+    reason: str
+
+
+@error
+class BlockSizeMismatch(StorageError):
+    code: ClassVar[int] = 348
+    text: ClassVar[str] = "Storage at {self.path} has blocks of {self.found} bytes, {self.wanted} were asked for"
+    path: str
+    found: int
+    wanted: int
+
+
+@error
 class NotAscii(StorageError):
     """Domains below version 3 keep names in ASCII."""
 

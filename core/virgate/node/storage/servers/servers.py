@@ -1,36 +1,81 @@
 """Connecting places of storage: folders, servers, targets. How is the type's choice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from traceback import format_tb
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 from twisted.logger import Logger
 
 from virgate.errors import VirgateError
 from virgate.hookspecs.storage import StorageType
 from virgate.node.storage.domains.domains import Domains, storage_type
 from virgate.node.storage.errors import CannotConnect, StorageUnusable, WrongDomainType
+from virgate.node.storage.servers.mounts import Mounts
 
 GENERAL = 100
+CLIENTS = "clients"
+"""The user of a connection that stands for all who call the verbs: they do not say who they are."""
 
 
 @define(eq=False)
 class Servers:
-    """Also the `StorageHost` that types use. `reader` is the user of guests and his groups, None if not checked."""
+    """Also the `StorageHost` that types use. `reader` is the user of guests and his groups, None if not checked.
+
+    A connection has users: the clients of the verbs are one, each kept reference is another. It ends with the last.
+    """
 
     log = Logger()
 
     domains: Domains
     reader: tuple[int, Sequence[int]] | None = None
+    mount_limit: float = 60.0
+    """Seconds that mounting may take."""
+    _users: dict[StorageType, set[str]] = field(factory=dict)
+    _mounts: Mounts = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._mounts = Mounts(self.domains.repository, self.mount_limit, self._check_mount, self._drop_helpers)
 
     async def connect(self, type_wanted: object, connections: Sequence[Any]) -> list[tuple[str, int]]:
         """(id, status) of each in the given order; one that fails does not keep the others from being tried."""
-        return [(id, await self._status(made, "connect")) for id, made in await self._read(type_wanted, connections)]
+        return [
+            (id, await self._status(made, "connect", self.use(made, CLIENTS)))
+            for id, made in await self._read(type_wanted, connections)
+        ]
 
     async def disconnect(self, type_wanted: object, connections: Sequence[Any]) -> list[tuple[str, int]]:
-        return [(id, await self._status(made, "disconnect")) for id, made in await self._read(type_wanted, connections)]
+        """As `connect`. A place that a reference keeps stays connected, and counts as done."""
+        return [
+            (id, await self._status(made, "disconnect", self.leave(made, CLIENTS)))
+            for id, made in await self._read(type_wanted, connections)
+        ]
+
+    async def use(self, connection: StorageType, user: str) -> None:
+        """Connects for this user. One who keeps it is noted also if it fails: he wants it until he leaves."""
+        known = user in self._users.get(connection, ())
+        self._users.setdefault(connection, set()).add(user)
+        try:
+            await connection.connect(self)
+        except BaseException:
+            if user == CLIENTS and not known:
+                self._forget(connection, user)
+            raise
+        self.domains.forget()
+
+    async def leave(self, connection: StorageType, user: str) -> None:
+        """Ends the connection if nobody else uses it."""
+        self._forget(connection, user)
+        if connection not in self._users:
+            await connection.disconnect(self)
+            self.domains.forget()
+
+    def _forget(self, connection: StorageType, user: str) -> None:
+        users = self._users.get(connection, set())
+        users.discard(user)
+        if not users:
+            self._users.pop(connection, None)
 
     async def _read(self, type_wanted: object, connections: Sequence[Any]) -> list[tuple[str, StorageType]]:
         try:
@@ -41,36 +86,39 @@ class Servers:
         except KeyError as missing:
             raise CannotConnect(f"a connection has no {missing}") from None
 
-    async def _status(self, connection: StorageType, what: str) -> int:
+    async def _status(self, connection: StorageType, what: str, work: Coroutine[Any, Any, None]) -> int:
         try:
-            await getattr(connection, what)(self)
+            await work
         except VirgateError as problem:
             self.log.warn("{what} {connection}: {problem}", what=what, connection=connection.name, problem=problem)
             return problem.code if problem.code != VirgateError.code else GENERAL
         except Exception as problem:  # its text may quote what the client sent, a password even
-            trace = "".join(format_tb(problem.__traceback__))
-            self.log.error(
-                "{what} {connection} failed with {kind}\n{trace}",
-                what=what,
-                connection=connection.name,
-                kind=type(problem).__name__,
-                trace=trace,
-            )
+            self.log_kind(problem, what, connection)
             return GENERAL
-        self.domains.forget()
         return 0
+
+    def log_kind(self, problem: Exception, what: str, connection: StorageType) -> None:
+        """Logs a defect without its text."""
+        self.log.error(
+            "{what} {connection} failed with {kind}\n{trace}",
+            what=what,
+            connection=connection.name,
+            kind=type(problem).__name__,
+            trace="".join(format_tb(problem.__traceback__)),
+        )
 
     # what types ask for
 
-    def mount_point(self, remote: str) -> Path:
-        return self.domains.repository.mount_point(remote)
+    def mount_point(self, remote: str, *, below: str = "") -> Path:
+        return self.domains.repository.mount_point(remote, below=below)
 
-    async def check_folder(self, path: Path) -> None:
+    async def check_folder(self, path: Path, *, key: str = "") -> None:
         user, groups = self.reader or (None, ())
+        key = key or str(path)
         try:
-            problem = await self.domains.helpers[str(path)].call("check_folder", str(path), user, list(groups))
+            problem = await self.domains.helpers[key].call("check_folder", str(path), user, list(groups))
         finally:
-            await self.domains.helpers.drop(str(path))  # the mount point gets one of its own
+            await self.domains.helpers.drop(key)  # the mount point gets one of its own
         if problem:
             raise StorageUnusable(str(path), problem)
 
@@ -82,6 +130,26 @@ class Servers:
         if await self.domains.repository.files.call("read_link", str(mount)) is not None:
             await self.domains.repository.unlink(mount)
             await self.domains.helpers.drop(str(mount))
+
+    async def mount(self, remote: str, file_system: str, options: str, *, below: str = "") -> None:
+        await self._mounts.mount(remote, file_system, options, below=below)
+
+    async def unmount(self, remote: str, *, below: str = "") -> None:
+        await self._mounts.unmount(remote, below=below)
+
+    def mounted(self, remote: str, *, below: str = "") -> bool:
+        return self._mounts.mounted(remote, below=below)
+
+    async def rescan(self) -> None:
+        """Whoever knows devices is asked when something is connected; nobody yet."""
+
+    async def _check_mount(self, point: Path) -> None:
+        """In a helper of its own: that of the mount may be busy with long work, and must not be lost with a check."""
+        await self.check_folder(point, key=f"{point}#connect")
+
+    async def _drop_helpers(self, point: Path) -> None:
+        for key in (str(point), f"{point}#connect"):
+            await self.domains.helpers.drop(key)
 
 
 def _struct(given: Any) -> Mapping[str, Any]:

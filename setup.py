@@ -64,6 +64,7 @@ setup(
             "posixfs = virgate_plugins.storage.posixfs",
             "glusterfs = virgate_plugins.storage.glusterfs",
             "local-lease = virgate_plugins.leases.local",
+            "sanlock = virgate_plugins.leases.sanlock",
         ],
     },
 )

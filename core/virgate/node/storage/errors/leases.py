@@ -73,3 +73,31 @@ class InProgress(StorageError):
     code: ClassVar[int] = 2005
     text: ClassVar[str] = "Operation in progress: {self.what}"
     what: str
+
+
+@error
+class HostIdNotReleased(StorageError):
+    code: ClassVar[int] = 662
+    text: ClassVar[str] = "Cannot release host id {self.host} in domain {self.domain}: {self.reason}"
+    domain: str
+    host: int
+    reason: str
+
+
+@error
+class LeasesNotMade(StorageError):
+    code: ClassVar[int] = 703
+    text: ClassVar[str] = "Cannot make the leases of domain {self.domain}: {self.reason}"
+    domain: str
+    reason: str
+
+
+@error
+class LeaseUnknown(StorageError):
+    """Whether somebody holds it cannot be said."""
+
+    code: ClassVar[int] = 702
+    text: ClassVar[str] = "Cannot look at lease {self.lease} of domain {self.domain}: {self.reason}"
+    domain: str
+    lease: str
+    reason: str

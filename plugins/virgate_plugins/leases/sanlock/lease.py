@@ -1,0 +1,254 @@
+"""The lease manager of one shared domain (spec storage-format 5.2 to 5.4). Read the package's docstring first."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from twisted.internet.defer import DeferredLock, ensureDeferred
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from virgate.errors import VirgateError
+from virgate.hookspecs.leases import LeaseOwner, LeasePlace, LeaseSpace
+from virgate.node.storage.errors.leases import (
+    HostIdNotAcquired,
+    HostIdNotReleased,
+    LeaseNotAcquired,
+    LeaseNotReleased,
+    LeasesNotMade,
+    LeaseUnknown,
+)
+from virgate.node.storage.formats import sanlock as records
+from virgate.node.storage.formats.layout import sdm_offset
+from virgate_plugins.leases.sanlock import chosen
+from virgate_plugins.leases.sanlock.holding import Holder
+from virgate_plugins.leases.sanlock.reasons import reason
+from virgate_plugins.leases.sanlock.workers import Worker, pause, service
+
+POLL = 0.5
+"""Seconds between two looks at a host id that is being joined or left; a look asks the service only."""
+
+VALUE = 512
+
+
+class SanlockLease:
+    """This host's part in the leases of one domain."""
+
+    log = Logger()
+
+    volume_leases: ClassVar[bool] = True
+
+    def __init__(self, space: LeaseSpace) -> None:
+        self._space = space
+        self._spm = LeasePlace(records.SDM, space.leases, sdm_offset(space.alignment))
+        self._worker = Worker(f"sanlock:{space.domain}")
+        self._host: int | None = None
+        self._holder: Holder | None = None
+        self._held: set[LeasePlace] = set()
+        self._tell: Callable[[str], None] = lambda _: None
+        self._changing = DeferredLock()
+        self._watch = LoopingCall(lambda: ensureDeferred(self._look()))
+
+    @property
+    def joined(self) -> int | None:
+        return self._host
+
+    @property
+    def held(self) -> bool:
+        return self._spm in self._held
+
+    @property
+    def _geometry(self) -> tuple[int, int]:
+        return self._space.block_size, self._space.alignment
+
+    async def initialize(self) -> None:
+        space, timeout = self._space, chosen.settings.io_timeout
+        try:
+            paths = str(space.ids), str(space.leases)
+            await self._worker.call("make", space.domain, *paths, records.SDM, *self._geometry, timeout)
+        except (OSError, VirgateError) as problem:
+            raise LeasesNotMade(space.domain, reason(problem)) from None
+
+    async def join(self, host: int) -> None:
+        """sanlock is asked in any case: it may have lost the host id, or have kept it over a restart of the daemon."""
+        domain, ids = self._space.domain, str(self._space.ids)
+        if self._host not in (None, host):
+            raise HostIdNotAcquired(domain, host, f"this host is {self._host} there")
+        try:
+            there = await service().call("joined", domain, host, ids)
+            if there is False:
+                self._host = None
+                await service().call("begin_join", domain, host, ids, chosen.settings.io_timeout)
+                there = None
+            while there is None:
+                await pause(POLL)
+                there = await service().call("joined", domain, host, ids)
+        except (OSError, VirgateError) as problem:
+            raise HostIdNotAcquired(domain, host, reason(problem)) from None
+        if not there:
+            raise HostIdNotAcquired(
+                domain,
+                host,
+                "sanlock could not take it: another host uses the same id, or storage does not answer"
+                " (sanlock's log says which)",
+            )
+        self._host = host
+
+    async def leave(self) -> None:
+        """Whoever holds a lease here keeps the host id: `HostIdNotReleased` (662)."""
+        host, domain, ids = self._host, self._space.domain, str(self._space.ids)
+        if host is None:
+            return
+        if self._held:
+            raise HostIdNotReleased(domain, host, f"{len(self._held)} leases are held with it")
+        try:
+            self._end_holder()
+            await service().call("begin_leave", domain, host, ids)
+            while await service().call("joined", domain, host, ids) is not False:
+                await pause(POLL)
+        except (OSError, VirgateError) as problem:
+            raise HostIdNotReleased(domain, host, reason(problem)) from None
+        self._host = None
+
+    async def acquire(self) -> None:
+        await self._acquire(self._spm)
+
+    async def release(self) -> None:
+        """After a loss this is the word that nothing writes here any more: now sanlock may let others have it."""
+        await self._release(self._spm)
+
+    async def inquire(self) -> LeaseOwner | None:
+        return await self.inquire_other(self._spm)
+
+    def when_lost(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+
+    def fresh(self, name: str) -> bytes:
+        sector, align = self._geometry
+        return records.resource(self._space.domain, name, sector, align)[: 2 * sector]
+
+    async def acquire_other(self, lease: LeasePlace, *, value: bool = False) -> None:
+        await self._acquire(lease, value=value)
+
+    async def release_other(self, lease: LeasePlace) -> None:
+        await self._release(lease)
+
+    async def inquire_other(self, lease: LeasePlace) -> LeaseOwner | None:
+        place = lease.name, str(lease.path), lease.offset
+        try:
+            found = await self._worker.call("owner", self._space.domain, *place, *self._geometry)
+        except (OSError, VirgateError) as problem:
+            raise LeaseUnknown(self._space.domain, lease.name, reason(problem)) from None
+        return LeaseOwner(*found) if found else None
+
+    async def write_other(self, lease: LeasePlace, name: str) -> None:
+        """A free lease of that name (`""`: none) at the place of another one, which nobody may hold."""
+        place = name, str(lease.path), lease.offset
+        try:
+            await self._worker.call("write", self._space.domain if name else "", *place, *self._geometry)
+        except (OSError, VirgateError) as problem:
+            raise LeasesNotMade(self._space.domain, reason(problem)) from None
+
+    async def change_value(self, lease: LeasePlace, change: Callable[[bytes], bytes]) -> None:
+        """Takes a lease, replaces the bytes kept with it by what `change` makes of them, and gives it back."""
+        place = lease.name, str(lease.path), lease.offset
+        await self._acquire(lease, value=True)
+        try:
+            found = await self._worker.call("read_value", self._space.domain, *place, VALUE)
+            await self._worker.call("write_value", self._space.domain, *place, change(found))
+        except OSError as problem:
+            raise LeaseUnknown(self._space.domain, lease.name, reason(problem)) from None
+        finally:
+            await self._release(lease)
+
+    async def _acquire(self, lease: LeasePlace, *, value: bool = False) -> None:
+        domain = self._space.domain
+        if self._host is None:
+            raise LeaseNotAcquired(domain, "this host has no id there")
+        await self._changing.acquire()
+        try:
+            if lease in self._held:
+                return
+            holder = await self._present_holder()
+            place = lease.name, str(lease.path), lease.offset
+            await self._worker.call("acquire", domain, *place, holder.pid, value)
+            if holder.over:
+                raise LeaseNotAcquired(domain, "it was lost at once")
+            self._held.add(lease)
+            if not self._watch.running:
+                interval = chosen.settings.check_interval
+                self._watch.start(interval, now=False)
+        except (OSError, LeaseNotAcquired, VirgateError) as problem:
+            if not self._held:
+                self._end_holder()
+            if isinstance(problem, LeaseNotAcquired):
+                raise
+            raise LeaseNotAcquired(domain, await self._why(lease, problem)) from None
+        finally:
+            self._changing.release()
+
+    async def _why(self, lease: LeasePlace, problem: Exception) -> str:
+        """Names the host that holds it, if that can be said."""
+        try:
+            owner = await self.inquire_other(lease)
+        except VirgateError:
+            owner = None
+        told = reason(problem)
+        return f"host id {owner.host} holds {lease.name}; {told}" if owner else told
+
+    async def _release(self, lease: LeasePlace) -> None:
+        await self._changing.acquire()
+        try:
+            if lease in self._held and self._holder is not None:
+                place = lease.name, str(lease.path), lease.offset
+                await self._worker.call("release", self._space.domain, *place, self._holder.pid)
+                self._held.discard(lease)
+            if not self._held:
+                self._end_holder()
+        except (OSError, VirgateError) as problem:
+            raise LeaseNotReleased(self._space.domain, reason(problem)) from None
+        finally:
+            self._changing.release()
+
+    async def _present_holder(self) -> Holder:
+        if self._holder is not None and self._holder.over:
+            self._end_holder()
+        if self._holder is None:
+            holder = self._holder = Holder(f"leases of {self._space.domain}", self._lost)
+            try:
+                await holder.ready()
+            except BaseException:
+                self._holder = None
+                raise
+        return self._holder
+
+    def _end_holder(self) -> None:
+        if self._watch.running:
+            self._watch.stop()
+        holder, self._holder = self._holder, None
+        if holder is not None:
+            holder.end()
+
+    async def _look(self) -> None:
+        """What sanlock does not list is lost. A question without an answer says nothing: the holder still lives."""
+        holder = self._holder
+        if holder is None:
+            return
+        try:
+            found = await service().call("held_by", holder.pid)
+        except (OSError, VirgateError) as problem:
+            self.log.warn("leases of {domain}: {why}", domain=self._space.domain, why=reason(problem))
+            return
+        listed = {(name, path, offset) for space, name, _, disks in found for path, offset in disks}
+        for lease in tuple(self._held):
+            if self._holder is holder and (lease.name, str(lease.path), lease.offset) not in listed:
+                self._lost(f"sanlock does not list {lease.name} any more")
+
+    def _lost(self, how: str) -> None:
+        """The holder stays until `release` says that nothing writes: the SPM lease is not given back before."""
+        spm, self._held = self.held, set()
+        self._host = None
+        self.log.error("leases of {domain} are lost: {how}", domain=self._space.domain, how=how)
+        if spm:
+            self._tell(how)
+        else:
+            self._end_holder()

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 import virgate.api.verbs  # noqa: F401  (declares the built-in verbs)
 from virgate.api.verb import Caller, Family, Reply, Verb, unbuilt, verbs
 from virgate.errors import InvalidParameter, NotReady, StorageNotOpened, VirgateError
+from virgate.run.fence import leave
 
 if TYPE_CHECKING:
     from virgate.node.node import Node
@@ -42,6 +43,7 @@ class Api:
 
         Arguments are never logged: some are passwords, and all are the client's.
         """
+        leave()
         started = time.perf_counter()
         answer = await self._answer(found, arguments, caller)
         self.log.info(

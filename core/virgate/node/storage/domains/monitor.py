@@ -19,6 +19,7 @@ from virgate.node.storage.domains.domain import Domain, Health
 from virgate.node.storage.domains.domains import Domains
 from virgate.node.storage.errors import StorageError
 from virgate.node.storage.values import Class, Clock
+from virgate.run.fence import unfenced
 
 UNKNOWN_VERSION = -1
 
@@ -48,7 +49,7 @@ class Monitor:
         return self.code == 0
 
     def start(self) -> None:
-        self._running = Deferred.fromCoroutine(self._run())
+        self._running = unfenced(self._run())
         self._running.addErrback(_ended)
 
     async def stop(self, *, leave: bool = True) -> None:

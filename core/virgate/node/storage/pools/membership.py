@@ -103,25 +103,27 @@ class Membership:
 
     async def _migrate(self, pool: Pool, new_master: str, version: int) -> None:
         """Moves the master role to another active domain; the old master is attached afterwards."""
-        old_id = pool.map.master
         new = await self._new_master(pool, new_master, version)
         old = await pool.master()
         await upgrade(new, old.version)
         await new.lease.join(pool.host)
         await new.lease.acquire()
-        try:
-            await new.mount_master()
-            await new.files.call("copy_master", str(old.path / "master"), str(new.path / "master"))
-            await new.change(written_lease(old.record.lease_parameters))
-            await pool.backend.move(
-                evolve(pool.map.having(old_id, Status.ATTACHED), master=new_master, version=version)
-            )
-        except BaseException:
-            await self._resign(new, new.change({"ROLE": REGULAR}))
-            raise
-        await self._resign(old, old.files.call("empty_master", str(old.path / "master")))
-        await old.lease.leave()
-        await pool.show()
+        async with pool.spm.moving(new):
+            try:
+                await self._move(pool, old, new, version)
+            except BaseException:
+                await self._resign(new, new.change({"ROLE": REGULAR}))
+                raise
+            pool.spm.follow(new)
+            await self._resign(old, old.files.call("empty_master", str(old.path / "master")))
+            await old.lease.leave()
+            await pool.show()
+
+    async def _move(self, pool: Pool, old: Domain, new: Domain, version: int) -> None:
+        await new.mount_master()
+        await new.files.call("copy_master", str(old.path / "master"), str(new.path / "master"))
+        await new.change(written_lease(old.record.lease_parameters))
+        await pool.backend.move(evolve(pool.map.having(old.id, Status.ATTACHED), master=new.id, version=version))
 
     async def _resign(self, domain: Domain, cleaning: Awaitable[object]) -> None:
         """The domain is not master any more: whatever cannot be cleaned, its lease is given back."""

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from virgate.errors import InvalidParameter, VirgateError
@@ -27,12 +26,14 @@ from virgate.node.storage.pools.making import PoolMaker, check_pool_name
 from virgate.node.storage.pools.map import Backend, DiskBackend, MemoryBackend, PoolMap
 from virgate.node.storage.pools.membership import Membership, leave_pool
 from virgate.node.storage.pools.pool import Pool
-from virgate.node.storage.pools.spm import Role, Spm, SpmService
+from virgate.node.storage.pools.role import Role, SpmService
+from virgate.node.storage.pools.spm import Spm
 from virgate.node.storage.pools.upgrading import Upgrades
 from virgate.node.storage.repository import part
 from virgate.node.storage.values import VERSIONS, Status
 from virgate.node.tasks.locks import Locks, storage
 from virgate.node.tasks.manager import Tasks
+from virgate.run.fence import unfenced
 
 MONITORS = storage("HsmDomainMonitorLock", exclusive=True)
 
@@ -85,7 +86,7 @@ class Pools:
             self.domains.forget()
             backend = self._backend(master, version, domains)
             if live is None:
-                spm = Spm(pool, host, backend, self.tasks, self.domains.repository, self.services)
+                spm = self._spm(pool, host, backend)
                 made = Pool(pool, host, backend, spm, self.domains, self.monitors)
                 await made.verify(version)
             else:
@@ -93,6 +94,10 @@ class Pools:
                 await made.renew(backend, version)
             await made.show()
             self._pool = made
+
+    def _spm(self, pool: str, host: int, backend: Backend) -> Spm:
+        events, clock = self.monitors.events, self.monitors.clock
+        return Spm(pool, host, backend, self.tasks, self.domains.repository, events, clock, self.services)
 
     def _may_reconnect(self, live: Pool, pool: str, host: int, *, in_memory: bool) -> None:
         if live.id != pool:
@@ -185,7 +190,7 @@ class Pools:
         if not found.backend.in_memory:
             async with self.locks.hold(storage(pool, exclusive=True)):
                 await (await found.master()).change({"POOL_SPM_ID": NONE, "POOL_SPM_LVER": NONE})
-                await found.spm.lose()
+                await found.spm.lose("it was fenced by command")
 
     async def describe(self, pool: str, description: str) -> None:
         """Nothing happens in memory: there a pool has no name."""
@@ -210,7 +215,7 @@ class Pools:
         """A listener of `storage.domain`: one that can be used again is shown, and raised if that was missed."""
         pool = self._pool
         if valid and pool is not None and domain in pool.map.active:
-            Deferred.fromCoroutine(self._welcome(pool, domain)).addErrback(
+            unfenced(self._welcome(pool, domain)).addErrback(
                 lambda failure: self.log.failure("domain {domain} is not shown", failure, domain=domain)
             )
 

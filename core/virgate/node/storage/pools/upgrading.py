@@ -8,7 +8,7 @@ from virgate.errors import VirgateError
 from virgate.node.storage.domains.domains import Domains
 from virgate.node.storage.pools.membership import upgrade_member
 from virgate.node.storage.pools.pool import Pool
-from virgate.node.storage.pools.spm import Role
+from virgate.node.storage.pools.role import Role
 from virgate.node.tasks.locks import Locks, storage
 
 
@@ -40,5 +40,6 @@ class Upgrades:
     async def _raise(self, pool: Pool, domain: str) -> None:
         """The role may have gone meanwhile."""
         if pool.spm.role is Role.SPM:
+            pool.spm.require()
             master = await pool.master()
             await upgrade_member(await self.domains.find(domain), master.version, pool.host)

@@ -19,6 +19,7 @@ from virgate.node.storage.mailbox.places import Place
 from virgate.node.storage.mailbox.requests import Requests
 from virgate.node.storage.mailbox.settings import MailboxSettings
 from virgate.node.storage.values import Clock
+from virgate.run.fence import unfenced
 
 PATIENT = 9
 """Failures in a row after which storage is left alone for REST seconds."""
@@ -92,7 +93,7 @@ class Sender:
 
     def _wake(self) -> None:
         if self._running is None:
-            self._running = Deferred.fromCoroutine(self._run())
+            self._running = unfenced(self._run())
             self._running.addErrback(self._broke).addBoth(self._ended)
         else:
             self._nap.cut()

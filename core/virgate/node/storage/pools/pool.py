@@ -1,8 +1,8 @@
 """The pool that this host is connected to: its map, its role in it, its domains in the repository."""
 
-from typing import Any
+from typing import Any, Protocol
 
-from attrs import define
+from attrs import define, field
 from twisted.logger import Logger
 
 from virgate.errors import VirgateError
@@ -13,6 +13,16 @@ from virgate.node.storage.errors import MasterNotFound, NoIsoDomain, NoSuchDomai
 from virgate.node.storage.pools.map import Backend, PoolMap
 from virgate.node.storage.pools.spm import Spm, can_be_master
 from virgate.node.storage.values import ISO_IMAGE, Class, Status
+
+
+class Attendant(Protocol):
+    """What runs on every host of a pool as long as it is connected."""
+
+    async def joined(self, pool: "Pool") -> None:
+        """The pool is shown, perhaps once more. Failures are its own business."""
+
+    async def left(self) -> None:
+        """The pool is about to be hidden. Nothing happens if it was not joined."""
 
 
 @define(eq=False)
@@ -27,6 +37,7 @@ class Pool:
     monitors: Monitors
     shown: frozenset[str] = frozenset()
     """The domains that had a link when links were made last."""
+    attendants: list[Attendant] = field(factory=list)
 
     @property
     def map(self) -> PoolMap:
@@ -68,8 +79,12 @@ class Pool:
         await self.domains.repository.show_pool(self.id, paths, self.map.master)
         self.shown = frozenset(paths)
         await self.monitors.watch(self.map.active, self.host)
+        for attendant in self.attendants:
+            await attendant.joined(self)
 
     async def hide(self) -> None:
+        for attendant in reversed(self.attendants):
+            await attendant.left()
         await self.monitors.watch((), self.host)
         await self.domains.repository.hide_pool(self.id)
 

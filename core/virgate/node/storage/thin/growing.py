@@ -1,0 +1,126 @@
+"""The front: a thin volume that this host uses gets more room, whoever is the SPM."""
+
+from typing import Any, Protocol, cast
+
+from attrs import define, field
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from virgate.errors import VirgateError
+from virgate.events import EventBus
+from virgate.node.storage.domains.domain import Domain
+from virgate.node.storage.errors import CannotExtendVolume
+from virgate.node.storage.formats.mailbox import Extend
+from virgate.node.storage.pools.pool import Pool
+from virgate.node.storage.pools.pools import Pools
+from virgate.node.storage.pools.role import Role
+from virgate.node.storage.thin.book import AddressBook
+from virgate.node.storage.thin.extending import Extending
+from virgate.node.storage.thin.settings import ThinSettings
+from virgate.node.storage.values import Clock
+from virgate.units import MiB
+
+Key = tuple[str, str]
+
+
+class Post(Protocol):
+    """The road through storage."""
+
+    async def ask(self, pool: Pool, wish: Extend) -> bool: ...
+
+
+@define(eq=False, kw_only=True)
+class Growing:
+    """Tells `storage.grown(domain, volume, size, road, seconds)` on the bus; road: "here", "call" or "mailbox"."""
+
+    log = Logger()
+
+    pools: Pools
+    extending: Extending
+    post: Post
+    book: AddressBook
+    settings: ThinSettings
+    events: EventBus
+    clock: Clock
+    _under_way: dict[Key, list[Deferred[None]]] = field(init=False, factory=dict)
+
+    async def grow(self, pool: str, domain: str, image: str, volume: str, size: int) -> int:
+        """Comes back with the volume's size when it has at least `size` bytes and this host sees them.
+
+        One after the other for one volume: who waited finds perhaps that there is nothing left to do. `UnknownPool`
+        (309), `CannotExtendVolume` (206).
+        """
+        key = domain, volume
+        while key in self._under_way:
+            waiting: Deferred[None] = Deferred()
+            self._under_way[key].append(waiting)
+            await waiting
+        self._under_way[key] = []
+        try:
+            return await self._grow(self.pools.find(pool), domain, image, volume, size)
+        finally:
+            for other in self._under_way.pop(key):
+                other.callback(None)
+
+    async def _grow(self, pool: Pool, domain: str, image: str, volume: str, size: int) -> int:
+        found = await self.pools.domains.find(domain)
+        started = self.clock.seconds()
+        if (seen := (await found.images.measure(image, volume))[0]) >= size:
+            return seen
+        wish = Extend(domain, volume, -(-size // MiB))
+        if pool.spm.role is Role.SPM:
+            await Deferred.fromCoroutine(self._extend(pool, wish))
+            road, seen = "here", await self._look(found, image, volume)
+        elif await self._called(pool, wish, image):
+            road, seen = "call", await self._look(found, image, volume)
+        if seen < size and pool.spm.role is not Role.SPM:
+            if not await self.post.ask(pool, wish):
+                raise CannotExtendVolume(volume, "the SPM could not do it")
+            road, seen = "mailbox", await self._look(found, image, volume)
+        if seen < size:
+            raise CannotExtendVolume(volume, f"the SPM says it did, and it has {seen} bytes, not {size}")
+        seconds = self.clock.seconds() - started
+        self.events.tell("storage.grown", domain=domain, volume=volume, size=seen, road=road, seconds=seconds)
+        return seen
+
+    async def _extend(self, pool: Pool, wish: Extend) -> None:
+        """Its own coroutine, for it goes behind the SPM's fence."""
+        pool.spm.require()
+        await self.extending.extend(wish.domain, wish.volume, wish.mib)
+
+    async def _look(self, domain: Domain, image: str, volume: str) -> int:
+        await domain.images.refresh(image, volume)
+        return (await domain.images.measure(image, volume))[0]
+
+    async def _called(self, pool: Pool, wish: Extend, image: str) -> bool:
+        """Whether the SPM was called and says it is done. What keeps it from that keeps the mailbox from nothing."""
+        if not self.settings.direct:
+            return False
+        try:
+            found = await self.book.find(pool)
+        except (VirgateError, OSError) as problem:
+            self.log.info("pool {pool}: the SPM's address is not known: {problem}", pool=pool.id, problem=problem)
+            return False
+        if found is None:
+            return False
+        from virgate.node.storage.thin.calling import call
+
+        arguments = (wish.domain, pool.id, image, wish.volume, str(wish.mib * MiB))
+        calling: Deferred[Any] = Deferred.fromCoroutine(
+            call(self.book.here, found.address, found.port, "extendVolume", *arguments)
+        )
+        try:
+            told: tuple[int, str] = await calling.addTimeout(self.settings.patience, cast(IReactorTime, self.clock))
+        except Exception as problem:
+            said = "no answer in time" if isinstance(problem, TimeoutError) else str(problem)
+            self.log.info("pool {pool}: the SPM is asked through storage: {said}", pool=pool.id, said=said)
+            self.book.forget()
+            return False
+        code, message = told
+        if code == CannotExtendVolume.code:
+            raise CannotExtendVolume(wish.volume, message)
+        if code:
+            self.log.info("pool {pool}: the SPM is asked through storage: {said}", pool=pool.id, said=message)
+            self.book.forget()
+        return not code

@@ -149,6 +149,20 @@ class Pool:
             time.sleep(0.1)
         raise TimeoutError(f"no SPM after {seconds:g} s; {[(node, self.status(node)) for node in among]}")
 
+    def settle(self, seconds: float = PATIENCE) -> int:
+        """Waits until every task of the SPM is done, and clears them all; returns how many there were."""
+        deadline = time.monotonic() + seconds
+        while True:
+            found = self.spm.call("getAllTasksStatuses")["allTasksStatus"]
+            if all(task["taskState"] == "finished" for task in found.values()):
+                break
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"tasks do not end in {seconds:g} s: {found}")
+            time.sleep(0.1)
+        for task in found:
+            self.spm.call("clearTask", task)
+        return len(found)
+
     # disks
 
     def disk(

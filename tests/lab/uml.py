@@ -13,10 +13,12 @@ its own path, but storage does not belong there: hostfs and tmpfs know no O_DIRE
 over a file in the host. CPU-bound work is some ten times slower than outside.
 """
 
+import itertools
 import json
 import select
 import shlex
 import socket
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +69,8 @@ class UmlHost:
         self._enter = network.enter
         self._memory = memory
         self._commands = lab.subfolder(f"{name}/commands")
-        self._numbers = 0
+        self._numbers = itertools.count(1)
+        self._listening = threading.Lock()
         self.boot()
 
     def boot(self, patience: float = 60.0) -> None:
@@ -100,14 +103,14 @@ class UmlHost:
 
     def start(self, *argv: str, input: str = "", timeout: float = 600.0) -> Job:
         """Starts a program in the host. It is killed after `timeout`, whether somebody waits or not."""
-        self._numbers += 1
+        number = next(self._numbers)
         request = {"argv": argv, "input": input, "timeout": timeout}
-        (self._commands / f"{self._numbers}.request").write_text(json.dumps(request))
+        (self._commands / f"{number}.request").write_text(json.dumps(request))
         try:
-            self._line.send(b"%d\n" % self._numbers)
+            self._line.send(b"%d\n" % number)
         except BrokenPipeError:
             raise HostDied(self._obituary("is down")) from None
-        return Job(self, self._numbers, argv, time.monotonic() + timeout + GRACE)
+        return Job(self, number, argv, time.monotonic() + timeout + GRACE)
 
     def result(self, job: Job, deadline: float) -> Finished:
         self._wait_for(job.number, deadline)
@@ -159,22 +162,30 @@ class UmlHost:
         ]
 
     def _wait_for(self, number: int, deadline: float) -> None:
-        """Listens to the bell until `number` has rung."""
+        """Listens to the bell until `number` has rung. Of several threads one listens for all."""
         while number not in self._rung:
-            ready, _, _ = select.select([self._line], [], [], max(0.0, min(deadline - time.monotonic(), 0.5)))
-            if ready:
+            if self._listening.acquire(timeout=0.02):
                 try:
-                    piece = self._line.recv(4096)
-                except ConnectionResetError:  # it died before it read our last word
-                    piece = b""
-                if not piece:
-                    raise HostDied(self._obituary("ended"))
-                *lines, self._unread = (self._unread + piece).split(b"\n")
-                self._rung.update(int(line) for line in lines)
-            elif self._kernel.ended:
+                    if number not in self._rung:
+                        self._listen(deadline)
+                finally:
+                    self._listening.release()
+
+    def _listen(self, deadline: float) -> None:
+        ready, _, _ = select.select([self._line], [], [], max(0.0, min(deadline - time.monotonic(), 0.5)))
+        if ready:
+            try:
+                piece = self._line.recv(4096)
+            except ConnectionResetError:  # it died before it read our last word
+                piece = b""
+            if not piece:
                 raise HostDied(self._obituary("ended"))
-            elif time.monotonic() > deadline:
-                raise HostDied(self._obituary("does not answer"))
+            *lines, self._unread = (self._unread + piece).split(b"\n")
+            self._rung.update(int(line) for line in lines)
+        elif self._kernel.ended:
+            raise HostDied(self._obituary("ended"))
+        elif time.monotonic() > deadline:
+            raise HostDied(self._obituary("does not answer"))
 
     def _obituary(self, what: str) -> str:
         return f"host {self.name} {what}; its console:\n{self._kernel.last_words()}"

@@ -1,0 +1,98 @@
+"""Two clients change a pool at random while things fail: every acknowledged volume is there, and nothing else."""
+
+import random
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from lab.cleanup import Lab
+from lab.clients import Client, Gate
+from lab.grounds import LocalGround
+from lab.pools import Pool
+from lab.timeline import Timeline
+
+VOLUMES = 100
+"""Of each client."""
+SEED = 20260
+
+
+class Faults:
+    """What goes wrong. Each comes back when all works again."""
+
+    def __init__(self, pool: Pool, gate: Gate, timeline: Timeline, dice: random.Random) -> None:
+        self.pool = pool
+        self.gate = gate
+        self.timeline = timeline
+        self.dice = dice
+
+    def worker_killed(self) -> None:
+        node = self.pool.spm
+        found = node.host.shell(f"ps -o pid=,args= --ppid {node.pid} | grep virgate.run.worker").splitlines()
+        victim = self.dice.choice(found).split()[0]
+        node.host.run("kill", "-9", victim)
+        self.timeline.note(node.name, f"a worker is killed, one of {len(found)}")
+
+    def daemon_killed(self) -> None:
+        node = self.pool.spm
+        self.gate.close()
+        self.timeline.note(node.name, "the daemon is killed")
+        node.kill()
+        node.start()
+        self.timeline.note(node.name, "it is back")
+        self.pool.rejoin(node)
+        self.pool.start_spm(node)
+        tasks = self.pool.settle()
+        self.timeline.note(node.name, f"SPM again; {tasks} tasks recovered")
+        self.gate.open()
+
+
+def struggle(clients: Sequence[Client], faults: Sequence[Callable[[], None]], over: threading.Event) -> None:
+    """The faults come while the clients work, one after each part of the work."""
+    with ThreadPoolExecutor() as threads:
+        working = [threads.submit(client.work, VOLUMES) for client in clients]
+        try:
+            for number, fault in enumerate(faults, start=1):
+                due = 2 * VOLUMES * number // (len(faults) + 1)
+                while sum(client.made for client in clients) < due and not any(each.done() for each in working):
+                    over.wait(0.05)
+                fault()
+            for each in working:
+                each.result()
+        finally:
+            over.set()
+
+
+def check(pool: Pool, clients: Sequence[Client]) -> None:
+    images = set(pool.spm.call("getImagesList", pool.master)["imageslist"])
+    assert images == {image for client in clients for image in client.chains}
+    expected = {volume for client in clients for chain in client.chains.values() for volume in chain.volumes}
+    assert pool.volumes() == expected
+    for client in clients:
+        client.check()
+    found = pool.spm.call("checkStorageDomain", pool.master)["check"]
+    assert found["sound"], found["findings"]
+    assert (found["images"], found["volumes"]) == (len(images), len(expected))
+
+
+@pytest.mark.timeout(900)
+def test_no_acknowledged_volume_is_lost_whatever_fails(lab: Lab) -> None:
+    timeline = Timeline("volumes made, merged and deleted by two clients while things fail")
+    pool = LocalGround(lab, ["master"]).pool("east")
+    gate, over, dice = Gate(), threading.Event(), random.Random(SEED)
+    clients = [Client(f"client {n}", pool, pool.master, SEED + n, gate, over) for n in (1, 2)]
+    faults = Faults(pool, gate, timeline, dice)
+    try:
+        struggle(clients, [faults.worker_killed, faults.daemon_killed, faults.worker_killed], over)
+        timeline.note("clients", f"{[client.made for client in clients]} volumes were made")
+        pool.spm.call("spmStop", pool.id)
+        pool.start_spm(pool.spm)  # sweeps what merges could not delete
+        check(pool, clients)
+        timeline.note("east", "all acknowledged volumes are there, nothing else")
+    finally:
+        for client in clients:
+            for failure in client.failures:
+                print(failure)
+            print(f"{client.name}: {client.operations} operations, {client.made} volumes, {len(client.chains)} images")
+        print(timeline)

@@ -5,12 +5,14 @@ in their context. Once it is lowered, helpers and programs begin nothing more fo
 there can be killed. Others, who never entered it, are not concerned.
 """
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from contextvars import ContextVar, copy_context
 from typing import Any, Protocol, TypeVar
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
+
+from virgate.run.outcome import Outcome
 
 T = TypeVar("T")
 
@@ -18,8 +20,8 @@ T = TypeVar("T")
 class Fenced(Protocol):
     """A program or a helper that has something running behind a fence."""
 
-    def fence_fell(self, fence: "Fence") -> None:
-        """Kill it."""
+    def fence_fell(self, fence: "Fence") -> Iterable[Outcome[None]]:
+        """Kill it. Answers the ends of all processes of it that are killed and perhaps not dead yet."""
 
 
 @define(eq=False)
@@ -27,6 +29,7 @@ class Fence:
     problem: Exception | None = None
     """Why nothing is allowed any more; raised wherever work goes on nevertheless."""
     _running: set[Fenced] = field(factory=set)
+    _dying: list[Outcome[None]] = field(factory=list)
 
     def enter(self) -> None:
         """The caller's coroutine works behind the fence from now on, and whatever it starts."""
@@ -39,9 +42,14 @@ class Fence:
 
     def kill(self) -> None:
         """Kills what still runs behind a lowered fence, whoever waits for it or not."""
-        running, self._running = self._running, set()
-        for fenced in running:
-            fenced.fence_fell(self)
+        for fenced in tuple(self._running):
+            self._dying += fenced.fence_fell(self)
+        self._running.clear()
+
+    async def emptied(self) -> None:
+        """Comes back when all of it is dead: a process that hangs in the kernel may write when it comes out of it."""
+        for end in self._dying:
+            await end.wait()
 
     def add(self, fenced: Fenced) -> None:
         self._running.add(fenced)

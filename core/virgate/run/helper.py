@@ -22,6 +22,7 @@ from virgate.run.errors import CannotStart, HelperFailed, HelperLost
 from virgate.run.fence import Fence, admitted
 from virgate.run.frames import Answer
 from virgate.run.loop import reactor
+from virgate.run.outcome import Outcome
 from virgate.run.worker_handle import WorkerHandle
 
 FAREWELL = 2.0
@@ -112,13 +113,14 @@ class Helper:
             worker.dismiss()
             await self._farewell(worker)
 
-    def fence_fell(self, fence: Fence) -> None:
+    def fence_fell(self, fence: Fence) -> list[Outcome[None]]:
         """Kills the worker if it works on a call from behind the fence; such calls that wait fail, too."""
         for call in self._calls:
             if call.fence is fence:
                 call.fail(self.name, "it may not go on")
         if self._running and self._running.fence is fence:
             self._lose("what it did may not go on")
+        return [worker.gone for worker in self._lost]
 
     def _may(self, call: _Call) -> bool:
         try:

@@ -106,6 +106,7 @@ class Child:
         self._code: int | None = None
         self._late: TimedOut | None = None
         self._finished: Outcome[None] = Outcome()
+        self._gone: Outcome[None] = Outcome()
         self._out, self._err = Kept(limit), Kept(limit)
         self._pieces: Pieces | None = None
         self._readers: list[Reader] = []
@@ -184,8 +185,9 @@ class Child:
         """Kills the program and all of its process group."""
         self._group.kill()
 
-    def fence_fell(self, fence: Fence) -> None:
+    def fence_fell(self, fence: Fence) -> list[Outcome[None]]:
         self.kill()
+        return [self._gone]
 
     def _attach(self, descriptors: "_Descriptors") -> None:
         self._readers = [Reader(descriptors.reading[0], self._hear, self._stream_ended)]
@@ -206,6 +208,9 @@ class Child:
 
     def _exit(self, code: int) -> None:
         self._code = code
+        self._gone.tell(None)
+        if self._fence:
+            self._fence.discard(self)
         if self._ending:  # killed long ago, and only now could it die
             self._group.reap()
             return
@@ -231,8 +236,6 @@ class Child:
         if self._ending:
             return
         self._ending = True
-        if self._fence:
-            self._fence.discard(self)
         self._set_timer(None)
         for reader in self._readers:
             reader.drain()

@@ -63,7 +63,7 @@ async def test_the_fence_holds_for_whatever_was_started_behind_it():
 
 
 @pytest_twisted.ensureDeferred
-async def test_lowering_kills_the_operation_and_the_program_under_way(helpers, tmp_path, until):
+async def test_lowering_kills_the_operation_and_the_program_under_way(helpers, tmp_path):
     fence = Fence()
 
     async def behind():
@@ -87,7 +87,8 @@ async def test_lowering_kills_the_operation_and_the_program_under_way(helpers, t
         await asked
     assert await program == -9
     assert await others == [3]
-    await until(lambda: not alive(worker))
+    await fence.emptied()
+    assert not alive(worker)
     assert await helpers["busy"].call("echo", 4) == [4]
 
 
@@ -117,7 +118,7 @@ async def test_a_helper_that_works_for_others_keeps_its_worker(helpers):
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_was_given_up_behind_the_fence_is_killed_too(helpers, tmp_path, until):
+async def test_what_was_given_up_behind_the_fence_is_killed_too(helpers, tmp_path):
     async def asking():
         fence.enter()
         helpers["one"].call("read_fifo", str(tmp_path / "fifo")).addErrback(lambda failure: None).cancel()
@@ -128,7 +129,8 @@ async def test_what_was_given_up_behind_the_fence_is_killed_too(helpers, tmp_pat
     worker = helpers["one"].pid
     fence.lower(FORBIDDEN)
     fence.kill()
-    await until(lambda: not alive(worker))
+    await fence.emptied()
+    assert not alive(worker)
 
 
 def alive(pid):

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, cast
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, TimeoutError, succeed
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -239,6 +239,11 @@ class Spm:
                 self.log.warn("pool {pool}: the master is not given back: {problem}", pool=self.pool, problem=problem)
 
     async def _return(self, master: Domain, silent: bool) -> None:
+        """Only when nothing of this host can write any more: sanlock, too, waits for this word after a loss."""
+        try:
+            await Deferred.fromCoroutine(self._fence.emptied()).addTimeout(RETRY, cast(Any, self.clock))
+        except TimeoutError:
+            raise CannotStopSpm(self.pool, "a killed process that worked for it hangs in the kernel") from None
         await master.unmount_master()
         if master.lease.held and not silent:
             with suppress(VirgateError, OSError):

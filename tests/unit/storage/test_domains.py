@@ -63,16 +63,15 @@ def test_a_name_or_a_place_is_used_once(place):
     assert os.listdir(place.room.folder("second")) == []
 
 
-@pytest.mark.parametrize("step", [1, 2])
+@pytest.mark.parametrize("step", ["lay_out_domain", "direct_block_size", "write_file"])
 def test_a_domain_whose_making_fails_is_not_there(place, step, monkeypatch):
     from virgate.node.storage.operations import OPERATIONS
 
     def fails(*arguments):
         raise OSError(28, "No space left on device")
 
-    name = {1: "lay_out_domain", 2: "direct_io_works"}[step]
     with monkeypatch.context() as patch:
-        patch.setitem(OPERATIONS, name, fails)
+        patch.setitem(OPERATIONS, step, fails)
         assert place.code(*create(place)) == 351
     assert os.listdir(place.room.folder("dom1")) == []
     place.ask(*create(place))
@@ -81,7 +80,7 @@ def test_a_domain_whose_making_fails_is_not_there(place, step, monkeypatch):
 def test_a_place_without_direct_io_holds_no_domain(place, monkeypatch):
     from virgate.node.storage.operations import OPERATIONS
 
-    monkeypatch.setitem(OPERATIONS, "direct_io_works", lambda path: False)
+    monkeypatch.setitem(OPERATIONS, "direct_block_size", lambda path: 0)
     assert place.code(*create(place)) == 399
 
 

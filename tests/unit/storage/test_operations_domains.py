@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from virgate.node.storage.operations import domains
+from virgate.node.storage.operations import domains, files
 
 DOMAIN = "5f1e0a52-7c1d-4f0e-9d5b-0c9d8a3e2001"
 MACHINE = "5f1e0a52-7c1d-4f0e-9d5b-0c9d8a3e5001"
@@ -13,7 +13,8 @@ MACHINE = "5f1e0a52-7c1d-4f0e-9d5b-0c9d8a3e5001"
 
 def lay_out(mount, name=DOMAIN):
     root = mount / name
-    domains.lay_out_domain(str(root), ["dom_md", "images"], [("dom_md/ids", 0), ("dom_md/inbox", 4096)], b"KEY=1\n")
+    domains.lay_out_domain(str(root), ["dom_md", "images"], [("dom_md/ids", 0), ("dom_md/inbox", 4096)])
+    files.write_file(str(root / "dom_md" / "metadata"), b"KEY=1\n")
     return root
 
 
@@ -32,7 +33,7 @@ def test_a_domain_is_laid_out_with_the_modes_of_the_format(tmp_path):
 
 def test_a_layout_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(OSError):
-        domains.lay_out_domain(str(tmp_path / DOMAIN), ["dom_md"], [("missing/ids", 0)], b"")
+        domains.lay_out_domain(str(tmp_path / DOMAIN), ["dom_md"], [("missing/ids", 0)])
     assert os.listdir(tmp_path) == []
 
 

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -27,13 +28,13 @@ def make(images, image=IMAGE, volume=VOLUME, size=8192, lease=None):
 
 
 def test_a_volume_is_data_and_metadata_with_the_modes_of_the_format(images):
-    path = make(images, lease=1 << 20)
+    path = make(images, lease=(b"LEASE", 1 << 20))
     assert {name: stat.S_IMODE(os.stat(path + name).st_mode) for name in ("", ".meta", ".lease")} == {
         "": 0o660,
         ".meta": 0o644,
         ".lease": 0o660,
     }
-    assert os.stat(path + ".lease").st_size == 1 << 20
+    assert Path(path + ".lease").read_bytes() == b"LEASE".ljust(1 << 20, b"\0")
     assert volumes.measure_volume(path) == (8192, 0)
 
 
@@ -70,7 +71,7 @@ def test_images_that_are_being_deleted_are_not_seen(images):
 
 
 def test_a_shared_volume_is_the_same_files_in_both_images(images):
-    path = make(images, lease=512)
+    path = make(images, lease=(b"LEASE", 512))
     target = str(images / OTHER / VOLUME)
     volumes.link_volume(path, target)
     volumes.link_volume(path, target)
@@ -93,13 +94,13 @@ def test_a_volume_grows_and_never_shrinks(images):
 
 
 def test_a_renamed_volume_takes_all_its_files_along(images):
-    path = make(images, lease=512)
+    path = make(images, lease=(b"LEASE", 512))
     volumes.rename_volume(path, path + "x")
     assert sorted(os.listdir(images / IMAGE)) == [VOLUME + "x", VOLUME + "x.lease", VOLUME + "x.meta"]
 
 
 def test_a_removed_volume_leaves_nothing(images):
-    path = make(images, lease=512)
+    path = make(images, lease=(b"LEASE", 512))
     volumes.remove_volume(path)
     volumes.remove_volume(path)
     assert os.listdir(images / IMAGE) == []

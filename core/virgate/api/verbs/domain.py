@@ -18,9 +18,11 @@ async def create(
     domain_class: Integer,
     version: Integer = 0,
     options: Anything = None,
+    block_size: Integer = 512,
+    max_hosts: Integer = 250,
 ) -> None:
-    """Make a storage domain in a connected place."""
-    await node.storage.maker.create(type, domain, name, remote, domain_class, version)
+    """Make a storage domain in a connected place; block size 0 is whatever the storage has."""
+    await node.storage.maker.create(type, domain, name, remote, domain_class, version, block_size, max_hosts)
 
 
 @verb("StorageDomain.format", xmlrpc="formatStorageDomain", family=STORAGE, default_code=350)

@@ -30,7 +30,12 @@ class DomainRecord:
     @classmethod
     def decoded(cls, data: bytes) -> "DomainRecord":
         """Raises SealBroken (752) or MetadataKeyMissing (751) for a file that was cut or tampered with."""
-        record = cls(domain_metadata.decode(data))
+        return cls.of(domain_metadata.decode(data))
+
+    @classmethod
+    def of(cls, values: Mapping[str, str]) -> "DomainRecord":
+        """Unsealed keys, wherever they were read."""
+        record = cls(values)
         for key in ("VERSION", "SDUUID", "TYPE", "CLASS"):
             record._text(key)
         if record.version not in VERSIONS:
@@ -162,7 +167,16 @@ def written_lease(parameters: LeaseParameters) -> dict[str, object]:
     }
 
 
-def new_record(domain: str, name: str, type: str, domain_class: Class, version: int, remote: str) -> DomainRecord:
+def new_record(
+    domain: str,
+    name: str,
+    type: str,
+    domain_class: Class,
+    version: int,
+    remote: str,
+    block_size: int = 512,
+    alignment: int = 1 << 20,
+) -> DomainRecord:
     """What a file domain just made says of itself: in no pool, regular, default times."""
     values: dict[str, object] = {
         "VERSION": version,
@@ -177,5 +191,5 @@ def new_record(domain: str, name: str, type: str, domain_class: Class, version: 
         **written_lease(LeaseParameters()),
     }
     if version >= 5:
-        values |= {"BLOCK_SIZE": 512, "ALIGNMENT": 1 << 20}
+        values |= {"BLOCK_SIZE": block_size, "ALIGNMENT": alignment}
     return DomainRecord({key: str(value) for key, value in values.items()})

@@ -13,11 +13,7 @@ from virgate.node.storage.errors import DomainAccess, NoSuchDomain
 from virgate.node.storage.file.images import FileImages
 from virgate.node.storage.images.qemu_img import QemuImg
 from virgate.node.storage.repository import Repository
-from virgate.node.storage.values import ISO_IMAGE, Class, Files
-
-FOLDERS = ("dom_md", "images")
-MAILBOX = 16 << 20
-FILES = (("dom_md/ids", 0), ("dom_md/leases", 0), ("dom_md/inbox", MAILBOX), ("dom_md/outbox", MAILBOX))
+from virgate.node.storage.values import Files
 
 
 class FileDomain(Domain):
@@ -49,6 +45,7 @@ class FileDomain(Domain):
             qemu,
             version=record.version,
             lease=record.alignment if lease.volume_leases else None,
+            fresh=lease.fresh,
             owner=owner,
         )
 
@@ -97,9 +94,3 @@ class FileDomain(Domain):
         if record.id != self.record.id:
             raise DomainAccess(self.record.id)
         return record
-
-
-async def lay_out(files: Files, path: Path, record: DomainRecord, owner: Sequence[int] | None) -> None:
-    """Makes the tree of a new domain; a failure leaves nothing behind."""
-    iso = (f"images/{ISO_IMAGE}",) if record.domain_class is Class.Iso else ()
-    await files.call("lay_out_domain", str(path), [*FOLDERS, *iso], FILES, record.encoded(), owner)

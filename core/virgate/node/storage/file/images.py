@@ -1,7 +1,7 @@
 """Images of a file domain: a folder per image; a volume is its data, `.meta` and perhaps `.lease` (spec 1.4)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
@@ -18,8 +18,13 @@ from virgate.node.storage.values import Files
 PAGE = 4096
 
 
+def no_lease(name: str) -> bytes:
+    """What lies in the lease of a volume that has none."""
+    return b""
+
+
 class FileImages(ImageStore):
-    """`lease` is the size of a volume's lease file, None where volumes have none."""
+    """`lease` is the size of a volume's lease file, None where volumes have none; `fresh` makes what it begins with."""
 
     def __init__(
         self,
@@ -31,6 +36,7 @@ class FileImages(ImageStore):
         *,
         version: int,
         lease: int | None = None,
+        fresh: Callable[[str], bytes] = no_lease,
         owner: Sequence[int] | None = None,
     ) -> None:
         self.folder = folder
@@ -40,6 +46,7 @@ class FileImages(ImageStore):
         self._qemu = qemu
         self.version = version
         self._lease = lease
+        self._fresh = fresh
         self._owner = owner
 
     def path(self, image: str, volume: str) -> Path:
@@ -95,7 +102,8 @@ class FileImages(ImageStore):
 
     async def commit(self, image: str, volume: str, metadata: VolumeMetadata) -> None:
         encoded = volume_metadata.encode(metadata, self.version)
-        await self._files.call("commit_volume", str(self.path(image, volume)), encoded, self._lease, self._owner)
+        lease = None if self._lease is None else (self._fresh(volume), self._lease)
+        await self._files.call("commit_volume", str(self.path(image, volume)), encoded, lease, self._owner)
 
     async def write(
         self,

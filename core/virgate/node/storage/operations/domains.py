@@ -32,10 +32,8 @@ def anything_there(mount: str) -> bool:
     return any((path / "dom_md").exists() for path in Path(mount).iterdir())
 
 
-def lay_out_domain(
-    root: str, folders: Sequence[str], files: Sequence[tuple[str, int]], metadata: bytes, owner: Owner = None
-) -> None:
-    """Makes a domain's tree; its metadata come last. A failure leaves nothing behind."""
+def lay_out_domain(root: str, folders: Sequence[str], files: Sequence[tuple[str, int]], owner: Owner = None) -> None:
+    """Makes a domain's tree without metadata: they say that it is complete. A failure leaves nothing behind."""
     base = Path(root)
     try:
         make_folders([root, *(str(base / name) for name in folders)], 0o755, owner)
@@ -43,7 +41,6 @@ def lay_out_domain(
             with (base / name).open("xb") as file:
                 dress(file.fileno(), 0o660, owner)
                 os.ftruncate(file.fileno(), size)
-        write_file(str(base / "dom_md" / "metadata"), metadata, 0o644, owner)
     except BaseException:
         shutil.rmtree(root, ignore_errors=True)
         raise

@@ -97,23 +97,34 @@ def allows(found: os.stat_result, user: int, groups: Sequence[int], bits: int) -
     return found.st_mode & bits == bits
 
 
-def direct_io_works(folder: str) -> bool:
-    """Whether one block can be written past the page cache; the probe file is removed."""
+def direct_block_size(folder: str) -> int:
+    """The least that can be written past the page cache: 512 or 4096 bytes; 1 where storage does not tell; 0 for never.
+
+    The probe file is removed.
+    """
     probe = Path(folder) / f".probe-{uuid.uuid4()}"
     try:
         file = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_DIRECT, 0o600)
         try:
-            with mmap.mmap(-1, BLOCK) as buffer:
-                os.pwritev(file, [buffer], 0)
+            return next((size for size in (1, 512, BLOCK) if _writes(file, size)), 0)
         finally:
             os.close(file)
     except OSError as problem:
         if problem.errno == errno.EINVAL:
-            return False
+            return 0
         raise
     finally:
         probe.unlink(missing_ok=True)
-    return True
+
+
+def _writes(file: int, size: int) -> bool:
+    with mmap.mmap(-1, BLOCK) as buffer, memoryview(buffer) as view, view[:size] as piece:
+        try:
+            return os.pwritev(file, [piece], 0) == size
+        except OSError as problem:
+            if problem.errno == errno.EINVAL:
+                return False
+            raise
 
 
 def files_below(folder: str, user: int | None = None, groups: Sequence[int] = ()) -> list[tuple[str, int, float, bool]]:
@@ -157,7 +168,7 @@ OPERATIONS: tuple[Callable[..., Any], ...] = (
     list_folder,
     links_in,
     check_folder,
-    direct_io_works,
+    direct_block_size,
     files_below,
     list_tree,
 )

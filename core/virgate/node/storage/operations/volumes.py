@@ -107,15 +107,30 @@ def open_to_group(images: str, image: str) -> None:
             path.chmod(wanted & 0o7777)
 
 
-def commit_volume(path: str, metadata: bytes, lease: int | None = None, owner: Owner = None) -> None:
-    """Makes a volume whose data are written lasting: data, a lease file of this size, the metadata last."""
+Lease = tuple[bytes, int]
+"""The beginning of a lease file, and its size; zeros follow."""
+
+
+def commit_volume(path: str, metadata: bytes, lease: Lease | None = None, owner: Owner = None) -> None:
+    """Makes a volume whose data are written lasting: data, its lease file, the metadata last."""
     with Path(path).open("rb") as file:
         os.fsync(file.fileno())
     if lease is not None:
-        with open_new(Path(f"{path}.lease")) as file:
-            dress(file.fileno(), 0o660, owner)
-            os.ftruncate(file.fileno(), lease)
+        write_lease(path, lease, owner)
     write_file(f"{path}.meta", metadata, 0o644, owner)
+
+
+def write_lease(path: str, lease: Lease, owner: Owner = None) -> None:
+    """A free lease for the volume at `path`, in place of whatever was there; lasting when this comes back."""
+    data, size = lease
+    temporary = Path(f"{path}.lease.new")
+    with open_new(temporary) as file:
+        dress(file.fileno(), 0o660, owner)
+        file.write(data)
+        file.truncate(size)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(f"{path}.lease")
 
 
 def grow_volume(path: str, size: int) -> int:
@@ -133,7 +148,7 @@ def grow_volume(path: str, size: int) -> int:
 
 def remove_volume(path: str) -> None:
     """Removes a volume's files, the metadata last: a half removed volume is still known."""
-    remove_files([path, f"{path}.lease", f"{path}.meta.new", f"{path}.meta"])
+    remove_files([path, f"{path}.lease.new", f"{path}.lease", f"{path}.meta.new", f"{path}.meta"])
 
 
 def rename_volume(source: str, target: str) -> None:
@@ -180,6 +195,7 @@ OPERATIONS: tuple[Callable[..., Any], ...] = (
     measure_volume,
     open_to_group,
     commit_volume,
+    write_lease,
     grow_volume,
     remove_volume,
     rename_volume,

@@ -31,7 +31,8 @@ class Cause(Enum):
 _SIGNS: tuple[tuple[str, Cause], ...] = (
     (r"connection refused|connection reset", Cause.REFUSED),
     (r"no route to host|network is unreachable|host is unreachable|network is down", Cause.NO_ROUTE),
-    (r"failed to resolve|name or service not known|temporary failure in name resolution", Cause.UNKNOWN_HOST),
+    (r"failed to resolve|name or service not known|temporary failure in name|resource temporarily unavailable",
+     Cause.UNKNOWN_HOST),
     (r"timed out|timeout", Cause.NO_ANSWER),
     (r"need a /sbin/mount\.|helper program|no such file or directory: '?/sbin/mount", Cause.NO_HELPER),
     (r"access denied|permission denied|operation not permitted|not permitted", Cause.DENIED),

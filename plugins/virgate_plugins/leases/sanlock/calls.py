@@ -6,9 +6,11 @@ Text that can be told to an administrator is made in `reasons.py`.
 
 import errno
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 NOT_INSTALLED = -1
+SOCKET = "/run/sanlock/sanlock.sock"
 FREE = (2, 5)
 """States of a host that holds nothing any more: free, dead."""
 NO_LEASE = (-223, -224, -225, -226)
@@ -24,24 +26,26 @@ def _call(name: str, *arguments: Any, **options: Any) -> Any:
         return getattr(sanlock, name)(*arguments, **options)
     except sanlock.SanlockException as problem:
         number, what, why = problem.args
+        if number == errno.ENOENT and not Path(SOCKET).exists():  # and not a file of the domain
+            number = errno.ECONNREFUSED
         raise OSError(number, f"{what}: {why}") from None
 
 
 def make(space: str, ids: str, leases: str, name: str, sector: int, align: int, io_timeout: int) -> None:
     """An empty lockspace, and a free lease in the slot of the SPM."""
-    _call("write_lockspace", space, ids, offset=0, iotimeout=io_timeout, align=align, sector=sector)
-    _call("write_resource", space, name, [(leases, align)], align=align, sector=sector)
+    _call("write_lockspace", space.encode(), ids, offset=0, iotimeout=io_timeout, align=align, sector=sector)
+    _call("write_resource", space.encode(), name.encode(), [(leases, align)], align=align, sector=sector)
 
 
 def write(space: str, name: str, path: str, offset: int, sector: int, align: int) -> None:
     """A free lease in place of whatever was there."""
-    _call("write_resource", space, name, [(path, offset)], align=align, sector=sector)
+    _call("write_resource", space.encode(), name.encode(), [(path, offset)], align=align, sector=sector)
 
 
 def begin_join(space: str, host: int, ids: str, io_timeout: int) -> None:
     """Comes back at once; `joined` tells how it goes."""
     try:
-        _call("add_lockspace", space, host, ids, offset=0, iotimeout=io_timeout, wait=False)
+        _call("add_lockspace", space.encode(), host, ids, offset=0, iotimeout=io_timeout, wait=False)
     except OSError as problem:
         if problem.errno not in (errno.EEXIST, errno.EINPROGRESS):
             raise
@@ -49,14 +53,14 @@ def begin_join(space: str, host: int, ids: str, io_timeout: int) -> None:
 
 def joined(space: str, host: int, ids: str) -> bool | None:
     """None while sanlock joins or leaves."""
-    answer: bool | None = _call("inq_lockspace", space, host, ids, offset=0, wait=False)
+    answer: bool | None = _call("inq_lockspace", space.encode(), host, ids, offset=0, wait=False)
     return answer
 
 
 def begin_leave(space: str, host: int, ids: str) -> None:
     """EBUSY while somebody holds a lease there: nobody is killed for it."""
     try:
-        _call("rem_lockspace", space, host, ids, offset=0, wait=False, unused=True)
+        _call("rem_lockspace", space.encode(), host, ids, offset=0, wait=False, unused=True)
     except OSError as problem:
         if problem.errno not in (errno.ENOENT, errno.ENOSPC, errno.EINPROGRESS):
             raise
@@ -77,7 +81,7 @@ def held_by(holder: int) -> list[list[Any]]:
 
 def acquire(space: str, name: str, path: str, offset: int, holder: int, value: bool) -> None:
     try:
-        _call("acquire", space, name, [(path, offset)], pid=holder, lvb=value)
+        _call("acquire", space.encode(), name.encode(), [(path, offset)], pid=holder, lvb=value)
     except OSError as problem:
         if problem.errno != errno.EEXIST:  # an earlier call of ours whose answer was lost
             raise
@@ -85,7 +89,7 @@ def acquire(space: str, name: str, path: str, offset: int, holder: int, value: b
 
 def release(space: str, name: str, path: str, offset: int, holder: int) -> None:
     try:
-        _call("release", space, name, [(path, offset)], pid=holder)
+        _call("release", space.encode(), name.encode(), [(path, offset)], pid=holder)
     except OSError as problem:
         if problem.errno not in (errno.ENOENT, errno.EPERM):  # not held (any more)
             raise
@@ -93,13 +97,13 @@ def release(space: str, name: str, path: str, offset: int, holder: int) -> None:
 
 def read_value(space: str, name: str, path: str, offset: int, size: int) -> bytes:
     """The lease must be held, taken with its value."""
-    answer: bytes = _call("get_lvb", space, name, [(path, offset)], size)
+    answer: bytes = _call("get_lvb", space.encode(), name.encode(), [(path, offset)], size)
     return answer
 
 
 def write_value(space: str, name: str, path: str, offset: int, data: bytes) -> None:
     """Others see it when the lease is released."""
-    _call("set_lvb", space, name, [(path, offset)], data)
+    _call("set_lvb", space.encode(), name.encode(), [(path, offset)], data)
 
 
 def owner(space: str, name: str, path: str, offset: int, sector: int, align: int) -> list[int] | None:
@@ -112,7 +116,9 @@ def owner(space: str, name: str, path: str, offset: int, sector: int, align: int
         raise
     if _text(found["resource"]) != name or _text(found["lockspace"]) != space:
         return None
-    for host in _call("read_resource_owners", space, name, [(path, offset)], align=align, sector=sector):
+    for host in _call(
+        "read_resource_owners", space.encode(), name.encode(), [(path, offset)], align=align, sector=sector
+    ):
         if _holds(space, host["host_id"], host["generation"]):
             return [host["host_id"], found["version"]]
     return None
@@ -121,7 +127,7 @@ def owner(space: str, name: str, path: str, offset: int, sector: int, align: int
 def _holds(space: str, host: int, generation: int) -> bool:
     """Whether the host lives, and since before it took the lease. Who has not joined cannot know; then it does."""
     try:
-        known = _call("get_hosts", space, host)
+        known = _call("get_hosts", space.encode(), host)
     except OSError as problem:
         if problem.errno in (errno.ENOENT, errno.ENOSPC):
             return True

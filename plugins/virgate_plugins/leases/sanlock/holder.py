@@ -10,6 +10,7 @@ Two processes share the connection to sanlock, for that is what sanlock watches.
 other keeps the connection, and so the leases, until it is told to go or nobody writes any more.
 """
 
+import errno
 import os
 import select
 import signal
@@ -28,6 +29,7 @@ def main() -> None:
         return
     except sanlock.SanlockException as problem:
         number, what, why = problem.args
+        number = errno.ECONNREFUSED if number == errno.ENOENT else number  # no file is involved but its socket
         line.sendall(f"error {number} {what}: {why}\n".encode())
         return
     signal.signal(signal.SIGTERM, lambda *_: line.send(b"lost\n", socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL))

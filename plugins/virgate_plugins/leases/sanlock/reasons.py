@@ -5,14 +5,12 @@ import errno
 from virgate.run.errors import HelperLost
 from virgate_plugins.leases.sanlock.calls import NOT_INSTALLED
 
-_NOT_RUNNING = "sanlock does not run on this host: start it (systemctl enable --now sanlock)"
 _KNOWN = {
     NOT_INSTALLED: (
         "Python cannot use sanlock: install the packages python3-sanlock and sanlock"
         " (virgated must run with the distribution's Python)"
     ),
-    errno.ENOENT: _NOT_RUNNING,
-    errno.ECONNREFUSED: _NOT_RUNNING,
+    errno.ECONNREFUSED: "sanlock does not run on this host: start it (systemctl enable --now sanlock)",
     errno.ENOSPC: "this host has no host id there any more: it was lost, or sanlock was restarted",
     errno.EBUSY: "leases of this host are in use there",
     errno.EAGAIN: "another host tries to take it at this moment",

@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 
 from virgate.node.storage.errors import ProgramFailed
+from virgate.node.storage.formats.qcow2 import START, decode
 from virgate.node.storage.formats.volume_metadata import VolumeFormat
 from virgate.node.storage.images.qemu_img import NAMES, Look, QemuImg, Report
 from virgate.node.storage.operations import OPERATIONS
@@ -83,7 +84,7 @@ class Direct:
 
 @frozen
 class PlayedQemu(QemuImg):
-    """qcow2 files are JSON: size, backing name and format, own blocks. Raw files are what they are."""
+    """qcow2 files are JSON once something was done to them: size, backing name and format, own blocks."""
 
     steps: Steps = field(factory=Steps)
 
@@ -102,12 +103,12 @@ class PlayedQemu(QemuImg):
         await self._step("allocate")
 
     async def look(self, path: Path) -> Look:
-        found = json.loads(path.read_text())
+        found = load(path)
         return Look("qcow2", found["size"], found["backing"])
 
     async def resize(self, path: Path, size: int) -> None:
         await self._step("resize")
-        _save(path, json.loads(path.read_text()) | {"size": size})
+        _save(path, load(path) | {"size": size})
 
     async def convert(
         self,
@@ -136,7 +137,7 @@ class PlayedQemu(QemuImg):
         self, path: Path, parent: str, parent_format: str, *, unsafe: bool, report: Report = lambda percent: None
     ) -> None:
         await self._step("rebase")
-        found = json.loads(path.read_text())
+        found = load(path)
         if not unsafe:
             content = seen(path, VolumeFormat.COW)
             below = seen(path.parent / parent, _form(parent_format)) if parent else {}
@@ -151,7 +152,7 @@ def seen(path: Path, form: VolumeFormat) -> Content:
     if form is VolumeFormat.RAW:
         data = path.read_bytes()
         return {start // BLOCK: data[start] for start in range(0, len(data), BLOCK) if data[start]}
-    found = json.loads(path.read_text())
+    found = load(path)
     below = seen(path.parent / found["backing"], _form(found["form"])) if found["backing"] else {}
     merged = below | {int(block): value for block, value in found["blocks"].items()}
     return {block: value for block, value in merged.items() if value}
@@ -165,9 +166,18 @@ def write(path: Path, form: VolumeFormat, content: Content) -> None:
                 file.seek(block * BLOCK)
                 file.write(bytes([value]) * BLOCK)
         return
-    found = json.loads(path.read_text())
+    found = load(path)
     found["blocks"] |= {str(block): value for block, value in content.items()}
     _save(path, found)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Also of a file that is as it was made: real qcow2, and empty."""
+    data = path.read_bytes()
+    header = decode(data[:START])
+    if header is None:
+        return dict(json.loads(data))
+    return {"size": header.virtual_size, "backing": header.backing or None, "form": header.backing_format, "blocks": {}}
 
 
 def now(work: Coroutine[Any, Any, T]) -> T:
@@ -191,7 +201,7 @@ def begun(work: Coroutine[Any, Any, Any]) -> list[Any]:
 def _size(path: Path, form: VolumeFormat) -> int:
     if form is VolumeFormat.RAW:
         return path.stat().st_size
-    return int(json.loads(path.read_text())["size"])
+    return int(load(path)["size"])
 
 
 def _form(name: str) -> VolumeFormat:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from virgate.node.storage.formats.qcow2 import MAGIC, START, BrokenHeader, Header, decode
 
-
 MEGABYTE = 1 << 20
 
 

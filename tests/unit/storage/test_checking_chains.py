@@ -44,7 +44,11 @@ TOP_METADATA = metadata(format=VolumeFormat.COW, parent=BASE, role=VolumeRole.LE
 
 def an_image(base=None, top=None, base_size=CAPACITY):
     found = {BASE: metadata() if base is None else base, TOP: TOP_METADATA if top is None else top}
-    volumes = {id: Volume(id, one, base_size if id == BASE else CAPACITY, CAPACITY) for id, one in found.items() if one != "gone"}
+    volumes = {
+        id: Volume(id, one, base_size if id == BASE else CAPACITY, CAPACITY)
+        for id, one in found.items()
+        if one != "gone"
+    }
     return Image(DOMAIN, IMAGE, volumes)
 
 

@@ -1,9 +1,8 @@
 """Volumes and images under change: what is asked of them, what is refused, and what is left when it fails."""
 
-import json
 
 import pytest
-from contract.storage.light import now, seen, write
+from contract.storage.light import load, now, seen, write
 from contract.storage.room import BLANK, POOL, uuid
 
 from virgate.node.storage.formats import volume_metadata
@@ -111,7 +110,7 @@ def test_a_snapshot_in_the_image_of_a_clone_is_based_on_the_clones_leaf(two):
     two.done(*snapshot(3, 2, uuid(3, 2)))
     assert metadata(two, 2, 2).role.name == "INTERNAL"
     assert seen(folder(two, 2) / uuid(4, 3), COW) == {2: 5}
-    header = json.loads((folder(two, 2) / uuid(4, 2)).read_text())
+    header = load(folder(two, 2) / uuid(4, 2))
     assert (header["backing"], header["form"]) == (uuid(4, 1), "raw")
 
 
@@ -265,9 +264,9 @@ def test_a_moved_chain_keeps_everything_but_its_domain(chain):
 
 def test_each_volume_of_a_moved_chain_holds_only_its_own_data(chain):
     chain.done(*move(1))
-    header = json.loads((folder(chain, 1, 2) / uuid(4, 3)).read_text())
+    header = load(folder(chain, 1, 2) / uuid(4, 3))
     assert (header["blocks"], header["backing"], header["form"]) == ({"2": 3}, uuid(4, 2), "qcow2")
-    middle = json.loads((folder(chain, 1, 2) / uuid(4, 2)).read_text())
+    middle = load(folder(chain, 1, 2) / uuid(4, 2))
     assert (middle["blocks"], middle["form"]) == ({"1": 2}, "raw")
     assert volumes(chain) == [1, 2, 3]
 
@@ -348,7 +347,7 @@ def test_a_merge_into_the_middle_gives_the_rest_its_new_base(chain):
     chain.done(*merge(1, 2))
     assert (volumes(chain), metadata(chain, 2).format, metadata(chain, 2).parent) == ([2, 3], RAW, BLANK)
     assert metadata(chain, 2).role.name == "INTERNAL"
-    header = json.loads((folder(chain) / uuid(4, 3)).read_text())
+    header = load(folder(chain) / uuid(4, 3))
     assert (header["backing"], header["form"]) == (uuid(4, 2), "raw")
     assert seen(folder(chain) / uuid(4, 3), COW) == {0: 1, 1: 2, 2: 3}
 
@@ -356,7 +355,7 @@ def test_a_merge_into_the_middle_gives_the_rest_its_new_base(chain):
 def test_a_merge_above_the_base_keeps_the_base(chain):
     chain.done(*merge(2, 3))
     assert (volumes(chain), metadata(chain, 3).parent, metadata(chain, 3).format) == ([1, 3], uuid(4, 1), COW)
-    assert json.loads((folder(chain) / uuid(4, 3)).read_text())["form"] == "raw"
+    assert load(folder(chain) / uuid(4, 3))["form"] == "raw"
 
 
 def test_a_preallocated_base_stays_preallocated(two):

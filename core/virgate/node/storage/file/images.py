@@ -7,8 +7,9 @@ from pathlib import Path
 
 from virgate.errors import InvalidParameter
 from virgate.node.storage.domains.store import ImageStore, NewData
-from virgate.node.storage.errors import NoSuchImage, VolumeExists
+from virgate.node.storage.errors import CannotCreateVolume, NoSuchImage, VolumeExists
 from virgate.node.storage.formats import volume_metadata
+from virgate.node.storage.formats.qcow2_empty import EmptyFile, empty
 from virgate.node.storage.formats.volume_metadata import Allocation, VolumeFormat, VolumeMetadata, VolumeRole
 from virgate.node.storage.images.chain import Image
 from virgate.node.storage.images.qemu_img import NAMES, QemuImg, compat
@@ -84,21 +85,25 @@ class FileImages(ImageStore):
         await self._files.call("link_volume", str(self.path(template, volume)), str(self.path(image, volume)))
 
     async def create_data(self, image: str, volume: str, data: NewData) -> int:
-        path = self.path(image, volume)
-        raw = data.format is VolumeFormat.RAW
+        path, raw = self.path(image, volume), data.format is VolumeFormat.RAW
+        made = None if raw else self._empty(volume, data)
         try:
-            await self._files.call("reserve_volume", str(path), data.size if raw else 0, self._owner)
+            if made is None:
+                await self._files.call("reserve_volume", str(path), data.size, self._owner)
+            else:
+                await self._files.call("reserve_volume", str(path), made.length, self._owner, made.pieces)
         except FileExistsError:
             raise VolumeExists(volume) from None
-        start = PAGE
-        if not raw:
-            level = compat(self.version)
-            await self._qemu.create(path, data.size, level, data.parent, NAMES.get(data.parent_format, ""))
-            if data.allocation is Allocation.PREALLOCATED:
-                start = -(-(await self.measure(image, volume))[0] // PAGE) * PAGE
         if data.allocation is Allocation.PREALLOCATED:
+            start = PAGE if made is None else -(-made.length // PAGE) * PAGE
             await self._qemu.allocate(path, start, data.size - PAGE if raw else data.size, empty=True)
         return data.size
+
+    def _empty(self, volume: str, data: NewData) -> EmptyFile:
+        try:
+            return empty(data.size, compat(self.version), data.parent or "", NAMES.get(data.parent_format, ""))
+        except InvalidParameter as problem:
+            raise CannotCreateVolume(volume, f"qcow2 cannot hold it: {problem}") from problem
 
     async def commit(self, image: str, volume: str, metadata: VolumeMetadata) -> None:
         encoded = volume_metadata.encode(metadata, self.version)
@@ -157,10 +162,10 @@ class FileImages(ImageStore):
     async def rename(self, image: str, volume: str, name: str) -> None:
         await self._files.call("rename_volume", str(self.path(image, volume)), str(self.path(image, name)))
 
-    async def remove(self, image: str, volume: str) -> None:
+    async def remove(self, image: str, volume: str, *, zero: bool = False, discard: bool = False) -> None:
         await self._files.call("remove_volume", str(self.path(image, volume)), timeout=math.inf)
 
-    async def delete(self, image: str) -> None:
+    async def delete(self, image: str, *, zero: bool = False, discard: bool = False) -> None:
         try:
             await self._files.call("delete_image", str(self.folder), part(image), timeout=math.inf)
         except FileNotFoundError:

@@ -4,7 +4,7 @@ import fnmatch
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -84,10 +84,15 @@ def link_volume(source: str, target: str) -> None:
     sync_folder(Path(target).parent)
 
 
-def reserve_volume(path: str, size: int = 0, owner: Owner = None) -> None:
-    """Makes the data file of a new volume, a hole of `size` bytes; FileExistsError if there is one."""
+def reserve_volume(path: str, size: int = 0, owner: Owner = None, pieces: Sequence[tuple[int, bytes]] = ()) -> None:
+    """Makes the data file of a new volume: `size` bytes with these pieces in it, the rest a hole.
+
+    FileExistsError if there is one.
+    """
     with Path(path).open("xb") as file:
         dress(file.fileno(), 0o660, owner)
+        for offset, data in pieces:
+            os.pwrite(file.fileno(), data, offset)
         os.ftruncate(file.fileno(), size)
 
 

@@ -1,12 +1,203 @@
 """A domain that is a volume group (spec storage-format 2)."""
 
-from typing import ClassVar
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import ClassVar, TypeVar
 
-from virgate.hookspecs.storage import Kind
-from virgate.node.storage.domains.domain import Domain
+from twisted.logger import Logger
+
+from virgate.errors import VirgateError
+from virgate.hookspecs.leases import LeaseManager
+from virgate.hookspecs.storage import Kind, StorageType
+from virgate.node.storage.block import master
+from virgate.node.storage.block.images import BlockImages
+from virgate.node.storage.domains.domain import Domain, Health
+from virgate.node.storage.domains.record import DomainRecord
+from virgate.node.storage.errors import DomainAccess, NoSuchDomain, UnsupportedVersion
+from virgate.node.storage.errors.volume_groups import CannotDeactivate, NoSuchGroup
+from virgate.node.storage.formats import domain_metadata
+from virgate.node.storage.images.qemu_img import QemuImg
+from virgate.node.storage.lvm.lvm import Lvm
+from virgate.node.storage.lvm.reports import LogicalVolume, VolumeGroup
+from virgate.node.storage.repository import Repository
+from virgate.node.storage.values import Files
+from virgate.units import MiB
+
+METADATA, MASTER = "metadata", "master"
+SHARED = (METADATA, "ids", "inbox", "outbox", "leases", "xleases")
+"""What every host uses of a domain; `master` is the SPM's."""
+
+LOOK_AGE = 9.0
+"""Seconds: all domains that are looked at every ten seconds share one report of all groups."""
+CHECK_INTERVAL = 300.0
+"""Seconds between two checks of a group's metadata by LVM itself."""
+SMALLEST_METADATA = 64 * MiB
+
+T = TypeVar("T")
+
+
+def helper_of(domain: str) -> str:
+    """The key of the helper that reads and writes the devices of a domain."""
+    return f"block:{domain}"
 
 
 class BlockDomain(Domain):
     """`path` is its skeleton `mnt/blockSD/<domain>`, whose `dom_md` links the special logical volumes."""
 
+    log = Logger()
+
     kind: ClassVar[Kind] = Kind.BLOCK
+    images: BlockImages
+
+    def __init__(
+        self,
+        record: DomainRecord,
+        path: Path,
+        files: Files,
+        type: type[StorageType],
+        lease: LeaseManager,
+        *,
+        lvm: Lvm,
+        repository: Repository,
+        qemu: QemuImg,
+        owner: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(record, path, files, type, lease)
+        self.lvm = lvm
+        self._repository = repository
+        self._owner = owner
+        self._group: VolumeGroup | None = None
+        self._carriers: dict[str, str] = {}
+        self._checked = lvm.clock.seconds()
+        self.images = BlockImages(
+            record.id,
+            lvm,
+            files,
+            repository,
+            qemu,
+            version=record.version,
+            lease=record.alignment if lease.volume_leases else None,
+            fresh=lease.fresh,
+            owner=owner,
+        )
+
+    async def open(self, *, tidy: bool = False) -> None:
+        """Makes what every host needs of the domain usable here.
+
+        With `tidy`, volumes that are active and used by nobody on this host are deactivated: they were left by a
+        daemon that died.
+        """
+        volumes = await self.lvm.volumes(self.id, fresh=True)
+        if tidy:
+            await self._deactivate_unused(volumes)
+        await self.lvm.activate(self.id, *(name for name in SHARED if name in volumes))
+        for name in SHARED:
+            if name in volumes:
+                await self._repository.link(self.lvm.path(self.id, name), self.path / "dom_md" / name)
+        physical = await self.lvm.physical()
+        carriers = [device for device, pv in physical.items() if pv.vg == self.id and pv.mda_used_count == 2]
+        self._carriers = {
+            "metadataDevice": Path(volumes[METADATA].device).name if METADATA in volumes else "",
+            "vgMetadataDevice": Path(carriers[0]).name if carriers else "",
+        }
+
+    async def close(self) -> None:
+        """Nothing of it is used here any more; volumes that are open stay active."""
+        try:
+            await self.lvm.deactivate_group(self.id)
+        except CannotDeactivate:
+            await self._deactivate_unused(await self.lvm.volumes(self.id, fresh=True))
+
+    async def look(self) -> Health:
+        group = await self._seen(self.lvm.group(self.id, age=LOOK_AGE))
+        if group.partial:
+            raise DomainAccess(f"{self.id} (a device of its volume group is missing)")
+        if self.lvm.clock.seconds() - self._checked >= CHECK_INTERVAL:
+            await self.lvm.check_group(self.id)
+            self._checked = self.lvm.clock.seconds()
+        delay = await self._opened(lambda: self.files.call("time_read", str(self.lvm.path(self.id, METADATA))))
+        if self.version:
+            self.record = self._decoded(group)
+        return Health(
+            delay,
+            group.size,
+            group.free,
+            group.mda_size,
+            group.mda_free,
+            group.mda_size >= SMALLEST_METADATA,
+            group.mda_free * 5 >= group.mda_size,
+        )
+
+    async def destroy(self) -> None:
+        await self.lvm.remove_group(self.id)
+        await self._repository.files.call("remove_tree", str(self.path))
+
+    async def mount_master(self) -> None:
+        await master.mount(self.lvm, self.id, self.path / MASTER, self._repository, self.files, self._owner)
+
+    async def unmount_master(self) -> None:
+        await master.unmount(self.lvm, self.id, self.path / MASTER, self._repository)
+
+    def details(self) -> dict[str, str]:
+        state = "UNKNOWN" if self._group is None else "PARTIAL" if self._group.partial else "OK"
+        return {"vguuid": self._group.uuid if self._group else "", "state": state, **self._carriers}
+
+    async def _read(self) -> DomainRecord:
+        group = await self._seen(self.lvm.group(self.id, fresh=True))
+        if self.record.version:
+            return self._decoded(group)
+        return self._checked_id(DomainRecord.of(await read_text(self.lvm, self.files, self.id)))
+
+    async def _write(self, record: DomainRecord) -> None:
+        if not self.version:
+            raise UnsupportedVersion("0, on block storage it is only read")
+        group = await self.lvm.group(self.id)
+        await self.lvm.change_group_tags(self.id, *domain_metadata.tag_changes(group.tags, record.values))
+        self.images.version = record.version
+
+    def _decoded(self, group: VolumeGroup) -> DomainRecord:
+        return self._checked_id(DomainRecord.of(domain_metadata.decode_tags(group.tags)))
+
+    def _checked_id(self, record: DomainRecord) -> DomainRecord:
+        if record.id != self.record.id:
+            raise DomainAccess(self.record.id)
+        return record
+
+    async def _seen(self, asked: Awaitable[VolumeGroup]) -> VolumeGroup:
+        try:
+            self._group = await asked
+        except NoSuchGroup:
+            self._group = None
+            raise NoSuchDomain(self.id) from None
+        return self._group
+
+    async def _opened(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Devices may be gone when disks were away for a while; then the domain is opened once more."""
+        try:
+            try:
+                return await work()
+            except FileNotFoundError:
+                await self.open()
+                return await work()
+        except OSError as problem:
+            raise DomainAccess(f"{self.id} ({problem})") from None
+
+    async def _deactivate_unused(self, volumes: dict[str, LogicalVolume]) -> None:
+        folder = self._repository.run / "storage" / self.id
+        prepared = set(await self._repository.files.call("names_of_links", str(folder)))
+        unused = [
+            name
+            for name, volume in volumes.items()
+            if volume.active and not volume.open and name not in SHARED and name not in prepared
+        ]
+        try:
+            await self.lvm.deactivate(self.id, *unused)
+        except VirgateError as problem:
+            self.log.warn("volumes of {domain} stay active: {problem}", domain=self.id, problem=problem)
+
+
+async def read_text(lvm: Lvm, files: Files, group: str) -> dict[str, str]:
+    """The metadata of a domain of version 0: text at the beginning of LV `metadata`."""
+    await lvm.activate(group, METADATA)
+    data = await files.call("read_blocks", str(lvm.path(group, METADATA)), 0, 4096)
+    return domain_metadata.decode_v0_block(data[: domain_metadata.V0_BLOCK_SIZE])

@@ -27,6 +27,13 @@ class Health:
     """Seconds that a direct read of its metadata took."""
     total: int
     free: int
+    metadata_size: int = 0
+    """Room for the metadata of a volume group, and how much of it is free; 0 for other kinds."""
+    metadata_free: int = 0
+    metadata_valid: bool = True
+    """Whether that room is large enough for a domain."""
+    metadata_roomy: bool = True
+    """Whether enough of it is free."""
 
 
 class Domain(ABC):
@@ -84,6 +91,9 @@ class Domain(ABC):
     @abstractmethod
     async def destroy(self) -> None:
         """Removes the domain and everything in it."""
+
+    async def close(self) -> None:  # noqa: B027
+        """Nothing of the domain is used on this host any more, until it is found again."""
 
     @abstractmethod
     async def mount_master(self) -> None:

@@ -57,7 +57,7 @@ class Reading:
 
     log = Logger()
 
-    devices: Callable[[], Sequence[str]]
+    devices: Callable[[], Sequence[str] | Awaitable[Sequence[str]]]
     rescan: Callable[[], Awaitable[object]] = _nothing
     method: Method = Method.DEVICES
     clock: Clock = field(factory=lambda: cast(Clock, default_reactor))
@@ -136,19 +136,22 @@ class Reading:
 
         When it fails it is run once more with all devices there are now, if those are others.
         """
-        known = self._devices_of(group)
-        everything = [*self.devices(), *devices]
-        argv = command.argv([*known, *devices] if known else everything, self.method)
+        known = self._devices_of(group) or await self._paths()
+        argv = command.argv([*known, *devices], self.method)
         finished = await self._run(argv, patience)
         if finished.code:
             await self.rescan()
-            again = command.argv([*self.devices(), *devices], self.method)
+            again = command.argv([*await self._paths(), *devices], self.method)
             if again != argv:
                 self.invalidate(group)
                 finished = await self._run(again, patience)
         if finished.code:
             raise failed(reason(finished.stderr))
         return finished
+
+    async def _paths(self) -> Sequence[str]:
+        found = self.devices()
+        return await found if isinstance(found, Awaitable) else found
 
     async def _run(self, argv: Sequence[str], patience: float) -> Finished:
         environment = {**os.environ, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
@@ -164,11 +167,11 @@ class Reading:
 
     async def _report(self, key: str, age: float, load: Callable[[], Awaitable[Any]]) -> Any:
         """What is remembered if it is young enough, else what is read now."""
-        if not self.devices():
-            return {}
         wanted = self.clock.seconds() - age
         if key in self._reports and self._reports[key].began >= wanted:
             return self._reports[key].found
+        if not await self._paths():
+            return {}
         await self._locks[key].acquire()
         try:
             if key in self._reports and self._reports[key].began >= wanted:

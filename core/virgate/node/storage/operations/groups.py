@@ -1,0 +1,53 @@
+"""What block domains need of their special volumes and of the folders around them."""
+
+import mmap
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from virgate.node.storage.operations.files import BLOCK, Owner
+
+CHUNK = 1 << 20
+
+
+def time_read(path: str) -> float:
+    """Seconds that a direct read of the first block takes."""
+    started = time.monotonic()
+    file = os.open(path, os.O_RDONLY | os.O_DIRECT)
+    try:
+        with mmap.mmap(-1, BLOCK) as buffer:
+            if os.preadv(file, [buffer], 0) != BLOCK:
+                raise OSError(0, "is empty", path)
+    finally:
+        os.close(file)
+    return time.monotonic() - started
+
+
+def zero_start(path: str, length: int) -> None:
+    """Overwrites the beginning with zeros, whole blocks of them; lasting when this comes back."""
+    file = os.open(path, os.O_WRONLY | os.O_DIRECT | os.O_DSYNC)
+    try:
+        with mmap.mmap(-1, CHUNK) as zeros, memoryview(zeros) as view:
+            done = 0
+            while done < length:
+                done += os.pwrite(file, view[: min(CHUNK, length - done)], done)
+    finally:
+        os.close(file)
+
+
+def names_of_links(folder: str) -> list[str]:
+    """The links in the folders of a folder; where they point to is not looked at."""
+    root = Path(folder)
+    places = [place for place in root.iterdir() if not place.is_symlink()] if root.is_dir() else []
+    return sorted(link.name for place in places if place.is_dir() for link in place.iterdir() if link.is_symlink())
+
+
+def own_folder(path: str, owner: Owner = None) -> None:
+    """A folder of a file system that was just mounted belongs to whom the rest belongs."""
+    if owner:
+        os.chown(path, *owner)
+
+
+OPERATIONS: tuple[Callable[..., Any], ...] = (time_read, zero_start, names_of_links, own_folder)

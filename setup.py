@@ -61,6 +61,8 @@ setup(
             "xmlrpc = virgate_plugins.transports.xmlrpc",
             "localfs = virgate_plugins.storage.localfs",
             "nfs = virgate_plugins.storage.nfs",
+            "iscsi = virgate_plugins.storage.iscsi",
+            "fcp = virgate_plugins.storage.fcp",
             "posixfs = virgate_plugins.storage.posixfs",
             "glusterfs = virgate_plugins.storage.glusterfs",
             "local-lease = virgate_plugins.leases.local",

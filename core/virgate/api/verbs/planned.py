@@ -78,12 +78,6 @@ _host("Host.editNetwork", "editNetwork", "Change one network.")
 _host("Host.setSafeNetworkConfig", "setSafeNetworkConfig", "Keep the present network configuration over a restart.")
 
 # Storage servers, devices, volume groups
-_storage("ConnectionRefs.acquire", "storageServer_ConnectionRefs_acquire", "Keep connections to storage servers.")
-_storage("ConnectionRefs.release", "storageServer_ConnectionRefs_release", "Stop keeping connections.")
-_storage("ConnectionRefs.statuses", "storageServer_ConnectionRefs_statuses", "The connections that are kept.")
-_storage("ISCSIConnection.discoverSendTargets", "discoverSendTargets", "The targets of an iSCSI portal.")
-_storage("Host.getDeviceList", "getDeviceList", "Block devices that could hold storage.")
-_storage("Host.getDevicesVisibility", "getDevicesVisibility", "Which block devices this host sees.")
 _storage("LVMVolumeGroup.create", "createVG", "Make a volume group of devices.")
 _storage("LVMVolumeGroup.getInfo", "getVGInfo", "One volume group.")
 _storage("Host.getLVMVolumeGroups", "getVGList", "The volume groups this host sees.")

@@ -14,7 +14,9 @@ from virgate.libvirt.settings import LibvirtSettings
 from virgate.node.host.host import Host
 from virgate.node.host.report import OVERHEAD_MIB, MachinesReport
 from virgate.node.node import Node
+from virgate.node.storage.devices.settings import DeviceSettings
 from virgate.node.storage.manager import OPERATIONS, Storage
+from virgate.node.storage.pools.settings import SpmSettings
 from virgate.node.storage.settings import StorageSettings
 from virgate.node.tasks.locks import Locks
 from virgate.node.tasks.manager import Tasks
@@ -93,17 +95,21 @@ def _sockets(settings: Settings, places: Places) -> tuple[Path, Path]:
 
 def _storage(settings: Settings, places: Places, hooks: Hooks, events: EventBus) -> Storage:
     values, recoveries = settings[StorageSettings], Recoveries()
-    return Storage.assembled(
+    storage = Storage.assembled(
         values,
         repository=Path(values.repository) if values.repository else places.state_dir / "data-center",
         run_dir=places.run_dir,
+        state_dir=places.state_dir,
         helpers=Helpers(OPERATIONS, heartbeat=min(5.0, values.patience / 3), patience=values.patience),
         hooks=hooks,
         events=events,
         tasks=Tasks(recoveries, events, settings[TaskSettings]),
         recoveries=recoveries,
         locks=Locks(_reactor, settings[TaskSettings].lock_timeout),
+        spm=settings[SpmSettings],
     )
+    storage.domains.device_settings = settings[DeviceSettings]
+    return storage
 
 
 def _facts(host: Host, channels: Path, consoles: Path) -> HostFacts:

@@ -28,13 +28,23 @@ from virgate.node.storage.images.qemu_img import QemuImg
 from virgate.node.storage.images.rollback import Rollback
 from virgate.node.storage.images.transfer import Transfers
 from virgate.node.storage.images.volumes import Volumes
+from virgate.node.storage.mailbox.settings import MailboxSettings
+from virgate.node.storage.pools.candidate import PoolCandidate
+from virgate.node.storage.pools.election import Election
 from virgate.node.storage.pools.machine_files import MachineFiles
 from virgate.node.storage.pools.making import NAME_LIMIT, PoolMaker
 from virgate.node.storage.pools.members import Members
 from virgate.node.storage.pools.pools import MONITORS, Pools
+from virgate.node.storage.pools.settings import DEFAULTS as SPM_DEFAULTS
+from virgate.node.storage.pools.settings import SpmSettings
 from virgate.node.storage.repository import Repository, part
+from virgate.node.storage.servers.references import References
 from virgate.node.storage.servers.servers import Servers
 from virgate.node.storage.settings import StorageSettings
+from virgate.node.storage.thin.endpoint import Endpoint
+from virgate.node.storage.thin.growing import Growing
+from virgate.node.storage.thin.services import Mailboxes, attend
+from virgate.node.storage.thin.settings import ThinSettings
 from virgate.node.storage.values import Class, Clock
 from virgate.node.tasks.locks import Locks, storage
 from virgate.node.tasks.manager import Tasks
@@ -58,9 +68,11 @@ class Storage:
     repository: Repository
     domains: Domains
     servers: Servers
+    references: References
     maker: DomainMaker
     maker_of_pools: PoolMaker
     pools: Pools
+    election: Election
     members: Members
     monitors: Monitors
     volumes: Volumes
@@ -71,6 +83,8 @@ class Storage:
     transfers: Transfers
     files: IsoFiles
     machine_files: MachineFiles
+    mailboxes: Mailboxes
+    growing: Growing
     tasks: Tasks
     locks: Locks
     helpers: FilesOf
@@ -82,6 +96,7 @@ class Storage:
         *,
         repository: Path,
         run_dir: Path,
+        state_dir: Path | None = None,
         helpers: FilesOf,
         hooks: Hooks,
         events: EventBus,
@@ -90,8 +105,15 @@ class Storage:
         locks: Locks,
         clock: Clock | None = None,
         qemu: QemuImg | None = None,
+        mailbox: MailboxSettings | None = None,
+        thin: ThinSettings | None = None,
+        endpoint: Endpoint | None = None,
+        spm: SpmSettings = SPM_DEFAULTS,
     ) -> "Storage":
-        """`repository` is the resolved folder: the setting, or `<state_dir>/data-center` if that is empty."""
+        """`repository` is the resolved folder: the setting, or `<state_dir>/data-center` if that is empty.
+
+        `state_dir` keeps what must survive a reboot; without it that is where the repository is.
+        """
         clock = clock or cast(Clock, default_reactor)
         qemu = qemu or QemuImg()
         tree = Repository(repository, run_dir, helpers[REPOSITORY])
@@ -99,16 +121,23 @@ class Storage:
         monitors = Monitors(domains, events, clock, settings.monitor_interval)
         pools = Pools(domains, monitors, tasks, locks)
         events.listen("storage.domain", pools.heard)
+        election = Election(PoolCandidate(pools), spm, clock, settings.monitor_interval)
         jobs = Jobs(domains, pools, tasks, locks)
         volumes = Volumes(jobs, qemu, clock)
+        servers = Servers(domains, reader(settings), settings.mount_limit)
         Rollback(domains, qemu).register(recoveries)
+        mailboxes, growing = attend(
+            pools, helpers, mailbox or MailboxSettings(), thin or ThinSettings(), endpoint or Endpoint.unknown()
+        )
         return cls(
             repository=tree,
             domains=domains,
-            servers=Servers(domains, reader(settings), settings.mount_limit),
+            servers=servers,
+            references=References(servers, (state_dir or repository.parent) / "connections", clock),
             maker=DomainMaker(domains),
             maker_of_pools=pools.maker,
             pools=pools,
+            election=election,
             members=Members(pools),
             monitors=monitors,
             volumes=volumes,
@@ -119,6 +148,8 @@ class Storage:
             transfers=Transfers(jobs),
             files=IsoFiles(domains, pools, reader(settings)),
             machine_files=MachineFiles(pools, locks, owner(settings)),
+            mailboxes=mailboxes,
+            growing=growing,
             tasks=tasks,
             locks=locks,
             helpers=helpers,
@@ -215,10 +246,15 @@ class Storage:
     async def start(self) -> None:
         """Makes the tree. No pool is connected after a start: clients do that (spec xmlrpc-storage 7.2)."""
         await self.repository.make()
+        await self.references.start()
+        self.election.start()
 
     async def stop(self) -> None:
         """Gives the SPM role back and stops watching. What machines use stays as it is."""
+        self.election.stop()
+        self.references.stop()
         await self.monitors.close(leave=False)
+        await self.mailboxes.left()
         await self.pools.close()
 
 

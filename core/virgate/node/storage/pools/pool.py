@@ -37,6 +37,8 @@ class Pool:
     monitors: Monitors
     shown: frozenset[str] = frozenset()
     """The domains that had a link when links were made last."""
+    candidate: bool = True
+    """Whether this host may be elected SPM: not after a command took the role from it."""
     attendants: list[Attendant] = field(factory=list)
 
     @property

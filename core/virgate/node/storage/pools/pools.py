@@ -25,7 +25,7 @@ from virgate.node.storage.errors import (
 from virgate.node.storage.pools.making import PoolMaker, check_pool_name
 from virgate.node.storage.pools.map import Backend, DiskBackend, MemoryBackend, PoolMap
 from virgate.node.storage.pools.membership import Membership, leave_pool
-from virgate.node.storage.pools.pool import Pool
+from virgate.node.storage.pools.pool import Attendant, Pool
 from virgate.node.storage.pools.role import Role, SpmService
 from virgate.node.storage.pools.spm import Spm
 from virgate.node.storage.pools.upgrading import Upgrades
@@ -48,6 +48,8 @@ class Pools:
     locks: Locks
     services: list[SpmService] = field(factory=list)
     """What runs where this host is the SPM; filled when storage is assembled."""
+    attendants: list[Attendant] = field(factory=list)
+    """What runs while a pool is connected; filled likewise."""
     membership: Membership = field(init=False)
     maker: PoolMaker = field(init=False)
     upgrades: Upgrades = field(init=False)
@@ -87,7 +89,7 @@ class Pools:
             backend = self._backend(master, version, domains)
             if live is None:
                 spm = self._spm(pool, host, backend)
-                made = Pool(pool, host, backend, spm, self.domains, self.monitors)
+                made = Pool(pool, host, backend, spm, self.domains, self.monitors, attendants=self.attendants)
                 await made.verify(version)
             else:
                 made = live
@@ -169,14 +171,25 @@ class Pools:
         """The id of the task that contends for the role."""
         found = self.find(pool)
         found.spm.may_start(version)
+        found.candidate = True
         lock = self.locks.hold(storage(pool, exclusive=True))
         task = await found.spm.run_start(version, expected, lock)
         task.done().addCallback(lambda _: self.upgrades.start(found))
         return task.id
 
+    async def contend(self, pool: Pool) -> None:
+        """Becomes SPM if the lease can be had, unless something changed while this waited for the pool."""
+        async with self.locks.hold(storage(pool.id, exclusive=True)):
+            if self._pool is pool and pool.candidate:
+                await pool.spm.start(None)
+        self.upgrades.start(pool)
+
     async def stop_spm(self, pool: str) -> None:
         async with self.locks.hold(storage(pool, exclusive=True)):
-            await self.spm(pool).spm.stop()
+            found = self.find(pool)
+            found.spm.may_stop()
+            found.candidate = False
+            await found.spm.stop()
 
     async def spm_status(self, pool: str) -> tuple[str, int, int]:
         """(role of this host, version, host id of the SPM)."""
@@ -188,6 +201,7 @@ class Pools:
         """Takes the role from whoever the disk names; a pool in memory only tells."""
         found = self.find(pool)
         if not found.backend.in_memory:
+            found.candidate = False
             async with self.locks.hold(storage(pool, exclusive=True)):
                 await (await found.master()).change({"POOL_SPM_ID": NONE, "POOL_SPM_LVER": NONE})
                 await found.spm.lose("it was fenced by command")

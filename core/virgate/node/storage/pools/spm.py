@@ -64,6 +64,11 @@ class Spm:
     _owed: Domain | None = None
     """The master of a term that is over and whose lease could not be given back yet."""
 
+    @property
+    def ready(self) -> bool:
+        """Whether a start could begin."""
+        return self.role is Role.FREE and self._owed is None
+
     def require(self) -> None:
         """`NotSpm` (654) unless this host is it. The caller goes on behind the SPM's fence."""
         self._check()

@@ -63,6 +63,12 @@ async def info(node: Node, domain: Text, pool: Text, image: Text, volume: Text) 
     return Reply({"info": await node.storage.volumes.info(domain, image, volume)})
 
 
+@verb("StorageDomain.dump", xmlrpc="dumpStorageDomain", family=STORAGE, default_code=350)
+async def dump(node: Node, domain: Text) -> Reply:
+    """Everything that getVolumeInfo tells, of all volumes of a domain at once."""
+    return Reply({"volumes": await node.storage.volumes.dump(domain)})
+
+
 @verb("Volume.getSize", xmlrpc="getVolumeSize", family=STORAGE)
 async def size(node: Node, domain: Text, pool: Text, image: Text, volume: Text) -> Reply:
     """Bytes of a volume as they appear, and as they are occupied."""

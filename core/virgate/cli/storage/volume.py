@@ -80,10 +80,11 @@ def list_(client: Client, domain: str | None) -> None:
     pool = finding.pool(client)
     places = [finding.domain(client, domain)] if domain else finding.pool_domains(client, pool)
     found = []
-    for one in (disk for place in places for disk in finding.disks(client, pool, place)):
-        info = one.info(client)
-        sizes = {"size": show.size(info["capacity"]), "used": show.size(info["truesize"])}
-        found.append(info | sizes | {"disk": str(one)})
+    for info in (one for place in places for one in client.call("dumpStorageDomain", place)["volumes"]):
+        readable = "capacity" in info
+        sizes = {"size": show.size(info["capacity"]), "used": show.size(info["truesize"])} if readable else {}
+        disk = Disk(pool, info["domain"], info["image"], info["uuid"])
+        found.append({"description": info["status"], **info, **sizes, "disk": str(disk)})
     columns = {
         "uuid": "volume",
         "description": "description",

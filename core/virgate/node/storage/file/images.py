@@ -66,6 +66,10 @@ class FileImages(ImageStore):
             raise NoSuchImage(image, self._domain) from None
         return Image.surveyed(self._domain, image, found)
 
+    async def everything(self) -> dict[str, Image]:
+        found = await self._files.call("survey_everything", str(self.folder))
+        return {image: Image.surveyed(self._domain, image, volumes) for image, volumes in found.items()}
+
     async def starts(self, image: str, volumes: Sequence[str], length: int) -> list[bytes]:
         paths = [str(self.path(image, volume)) for volume in volumes]
         found: list[bytes] = await self._files.call("read_starts", paths, length) if paths else []

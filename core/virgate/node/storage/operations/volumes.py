@@ -32,6 +32,15 @@ def survey_image(images: str, image: str) -> dict[str, Found]:
     return {name: _look(folder / name) for name in sorted(names) if _is_volume(name)}
 
 
+def survey_everything(images: str) -> dict[str, dict[str, Found]]:
+    """Every image with its volumes; images being deleted are left out, and one that goes meanwhile."""
+    found = {}
+    for folder in _image_folders(images):
+        with suppress(FileNotFoundError):
+            found[folder.name] = survey_image(images, folder.name)
+    return found
+
+
 def _is_volume(name: str) -> bool:
     return fnmatch.fnmatchcase(name, "*-*-*-*-*") and not name.startswith(REMOVED)
 
@@ -193,6 +202,7 @@ def _is_removed(path: Path) -> bool:
 
 OPERATIONS: tuple[Callable[..., Any], ...] = (
     survey_image,
+    survey_everything,
     survey_images,
     images_with,
     link_volume,

@@ -100,3 +100,28 @@ def test_what_kept_an_export_from_being_mounted_is_told(
 def test_an_export_that_nobody_may_write_is_not_kept(east: Node, nfs: NfsServer) -> None:
     nfs.path("closed").chmod(0o500)
     assert connect(east, nfs, "closed") in (0, 469)
+
+
+def test_domains_of_every_version_are_made_as_the_format_wants_them(east: Node, nfs: NfsServer) -> None:
+    assert connect(east, nfs) == 0
+    for version in ("3", "4", "5"):
+        domain = new_id()
+        east.call("createStorageDomain", NFS, domain, f"v{version}", nfs.remote("data"), 1, version)
+        root = nfs.path("data") / domain
+        found = {
+            str(path.relative_to(root)): (path.stat().st_mode & 0o777, path.stat().st_size)
+            for path in sorted(root.rglob("*"))
+            if path.is_file() and path.name != "metadata"
+        }
+        wanted = {
+            "dom_md/ids": (0o660, 1 << 20),
+            "dom_md/leases": (0o660, 2 << 20),
+            "dom_md/inbox": (0o660, 16 << 20),
+            "dom_md/outbox": (0o660, 16 << 20),
+        }
+        if version != "3":
+            wanted["dom_md/xleases"] = (0o660, 1302528)
+        assert found == wanted
+        assert (root / "dom_md" / "metadata").stat().st_mode & 0o777 == 0o644
+        east.call("formatStorageDomain", domain)
+        assert not root.exists()

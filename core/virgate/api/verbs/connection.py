@@ -3,7 +3,7 @@
 from typing import Any
 
 from virgate.api.verb import Family, Reply, verb
-from virgate.api.wire import Anything, Array
+from virgate.api.wire import Anything, Array, Struct
 from virgate.node.node import Node
 
 
@@ -29,6 +29,34 @@ async def connect(node: Node, type: Anything, pool: Anything, connections: Array
 async def disconnect(node: Node, type: Anything, pool: Anything, connections: Array, options: Anything = None) -> Reply:
     """End what connectStorageServer did."""
     return _statuses(await node.storage.servers.disconnect(type, connections))
+
+
+@verb(
+    "ConnectionRefs.acquire",
+    xmlrpc="storageServer_ConnectionRefs_acquire",
+    family=Family.STORAGE,
+    secret=("references",),
+)
+async def acquire(node: Node, references: Struct) -> Reply:
+    """Keep connections to storage servers: they are connected again whenever they are lost."""
+    return Reply({"results": await node.storage.references.acquire(references)})
+
+
+@verb("ConnectionRefs.release", xmlrpc="storageServer_ConnectionRefs_release", family=Family.STORAGE)
+async def release(node: Node, references: Array) -> Reply:
+    """Stop keeping connections; one that nobody else uses is ended."""
+    return Reply({"results": await node.storage.references.release(references)})
+
+
+@verb(
+    "ConnectionRefs.statuses",
+    xmlrpc="storageServer_ConnectionRefs_statuses",
+    family=Family.STORAGE,
+    default_code=450,
+)
+async def statuses(node: Node) -> Reply:
+    """The connections that are kept, and how they are."""
+    return Reply({"connectionslist": node.storage.references.statuses()})
 
 
 def _statuses(found: list[tuple[str, int]]) -> Reply:

@@ -141,7 +141,7 @@ class Servers:
         return self._mounts.mounted(remote, below=below)
 
     async def rescan(self) -> None:
-        """Whoever knows devices is asked when something is connected; nobody yet."""
+        await self.domains.devices.rescan()
 
     async def _check_mount(self, point: Path) -> None:
         """In a helper of its own: that of the mount may be busy with long work, and must not be lost with a check."""

@@ -57,6 +57,9 @@ class RecordingDomains:
     fail: dict[str, list[Exception]] = field(factory=dict)
     hold: dict[str, Deferred[None]] = field(factory=dict)
     samples: dict[str, dict[str, Any]] = field(factory=dict)
+    sizes: dict[str, tuple[int, int, int]] = field(factory=dict)
+    """Of each target: capacity, allocation, physical."""
+    errors: dict[str, str] = field(factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -143,6 +146,17 @@ class RecordingDomains:
     async def statistics(self) -> dict[str, dict[str, Any]]:
         await self._do("statistics")
         return self.samples
+
+    async def set_block_threshold(self, uuid: str, target: str, offset: int) -> None:
+        await self._do("set_block_threshold", uuid, target, offset)
+
+    async def block_sizes(self, uuid: str, target: str) -> tuple[int, int, int]:
+        self._domain(uuid)
+        return self.sizes[target]
+
+    async def disk_errors(self, uuid: str) -> dict[str, str]:
+        self._domain(uuid)
+        return dict(self.errors)
 
     async def set_metadata(self, uuid: str, xml: str, prefix: str, uri: str) -> None:
         await self._do("set_metadata", uuid, xml, prefix, uri)

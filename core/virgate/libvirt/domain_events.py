@@ -8,6 +8,7 @@
     libvirt.graphics(uuid, phase, client, server, scheme) client and server: an address without port
     libvirt.agent(uuid, state)
     libvirt.block_job(uuid, disk, job, status)  disk: the target's name
+    libvirt.block_threshold(uuid, target, path, threshold, excess)   bytes; target: "vda", or "vda[3]" below the top
 
 libvirt calls back in the reactor's thread, because that is where its event loop runs.
 """
@@ -74,6 +75,15 @@ TRANSLATIONS: dict[int, Translation] = {
             "disk": disk or "",
             "job": word(BLOCK_JOBS, job),
             "status": word(BLOCK_JOB_STATUSES, status),
+        },
+    ),
+    libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_THRESHOLD: (
+        "libvirt.block_threshold",
+        lambda target, path, threshold, excess: {
+            "target": target or "",
+            "path": path or "",
+            "threshold": threshold,
+            "excess": excess,
         },
     ),
 }

@@ -124,6 +124,20 @@ class Domains:
         """The weight of a running domain among the others that want the processors; 1024 is usual."""
         await self._do(uuid, lambda domain: domain.setSchedulerParameters({"cpu_shares": shares}))
 
+    async def set_block_threshold(self, uuid: str, target: str, offset: int) -> None:
+        """Tells `libvirt.block_threshold` once when the guest makes an image be written beyond `offset`; 0 never."""
+        await self._do(uuid, lambda domain: domain.setBlockThreshold(target, offset))
+
+    async def block_sizes(self, uuid: str, target: str) -> tuple[int, int, int]:
+        """Bytes of a disk: what the guest sees, how far its image is written, what there is room for."""
+        capacity, allocation, physical = await self._do(uuid, lambda domain: domain.blockInfo(target))
+        return capacity, allocation, physical
+
+    async def disk_errors(self, uuid: str) -> dict[str, str]:
+        """Disks whose last operation failed, by target, with a word of `words.DISK_ERRORS`."""
+        found = await self._do(uuid, lambda domain: domain.diskErrors())
+        return {target: words.word(words.DISK_ERRORS, number) for target, number in found.items()}
+
     async def _do(self, uuid: str, function: Callable[[Any], Result], *, beside: bool = False) -> Result:
         return await self._hypervisor.call(
             lambda connection: function(connection.lookupByUUIDString(uuid)), uuid=uuid, beside=beside

@@ -43,6 +43,7 @@ REASONS: dict[str, Sequence[str]] = {
 }  # fmt: skip
 
 IO_ERROR_ACTIONS = ("none", "pause", "report")
+DISK_ERRORS = ("none", "unspec", "no_space")
 WATCHDOG_ACTIONS = ("none", "pause", "reset", "poweroff", "shutdown", "debug", "injectnmi")
 GRAPHICS_PHASES = ("connect", "initialize", "disconnect")
 BLOCK_JOBS = ("unknown", "pull", "copy", "commit", "active_commit", "backup")

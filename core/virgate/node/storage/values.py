@@ -106,3 +106,5 @@ class PreparedVolume:
     chain: tuple[dict[str, str], ...]
     info: dict[str, str]
     """The member of the chain that was asked for: domainID, imageID, volumeID, path, volType."""
+    kind: str = "file"
+    """`file` or `block`: what the path leads to."""

@@ -35,7 +35,7 @@ class HostDisks:
             return DiskSource(
                 prepared.path,
                 FORMATS.get(prepared.format, prepared.format),
-                _kind(prepared.path),
+                _kind(prepared.path, prepared.kind),
                 tuple(prepared.chain),
                 prepared.info if isinstance(prepared.info, dict) else {},
             )

@@ -45,7 +45,7 @@ class Images:
             folder = self.jobs.domains.repository.pool(pool) / part(domain) / "images" / image
         told = tuple(self._told(found, VolumeAddress(domain, image, member.id)) for member in chain)
         form = "cow" if leaf.metadata.format is VolumeFormat.COW else "raw"
-        return PreparedVolume(str(folder / volume), form, told, told[-1])
+        return PreparedVolume(str(folder / volume), form, told, told[-1], found.kind.value)
 
     async def teardown(self, pool: str, domain: str, image: str, volume: str = "") -> None:
         """Ends what `prepare` did; nothing happens if nothing was done."""

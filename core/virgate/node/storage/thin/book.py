@@ -29,11 +29,10 @@ class AddressBook:
             return
         block = bytes(BLOCK)
         try:
-            if self.here.address:
+            if address := self.here.address:
                 owner = await master.lease.inquire()
                 version = owner.version if owner else -1
-                here = self.here
-                block = SpmAddress(pool.host, here.address, here.port, here.tls, version).encode()
+                block = SpmAddress(pool.host, address, self.here.port, self.here.tls, version).encode()
             await self._write(master, block)
         except (VirgateError, OSError) as problem:
             self.log.warn("pool {pool}: the SPM's address is not written: {problem}", pool=pool.id, problem=problem)

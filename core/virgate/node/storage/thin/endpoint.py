@@ -12,28 +12,39 @@ PORT = 54321
 
 @frozen
 class Endpoint:
-    """`address` is empty where no other host can call."""
+    """The port's settings; `named` is the address that the operator gives instead of what is found."""
 
-    address: str
+    listening: str
     port: int
     tls: bool
     certificate: Path
     key: Path
     authority: Path
+    named: str = ""
 
     @classmethod
-    def described(cls, section: dict[str, Any], state: Path, address: str = "") -> "Endpoint":
-        """From what is written in the transport's section; `address` is what the operator names instead."""
-        listening = str(section.get("address", "127.0.0.1"))
-        tls, port = section.get("tls", "auto"), int(section.get("port", PORT))
+    def described(cls, section: dict[str, Any], state: Path, named: str = "") -> "Endpoint":
+        """From what is written in the transport's section."""
+        listening, tls = str(section.get("address", "127.0.0.1")), section.get("tls", "auto")
         return cls(
-            address=(address or reachable(listening)) if port else "",
-            port=port,
+            listening=listening,
+            port=int(section.get("port", PORT)),
             tls=tls if isinstance(tls, bool) else not _is_loopback(listening),
             certificate=Path(section.get("certificate") or state / "pki" / "host.pem"),
             key=Path(section.get("key") or state / "pki" / "host.key"),
             authority=Path(section.get("ca") or state / "pki" / "ca.pem"),
+            named=named,
         )
+
+    @classmethod
+    def unknown(cls) -> "Endpoint":
+        """Of a node without a management port."""
+        return cls.described({"port": 0}, Path())
+
+    @property
+    def address(self) -> str:
+        """Where other hosts can call now; empty where none can."""
+        return (self.named or reachable(self.listening)) if self.port else ""
 
 
 def reachable(listening: str) -> str:

@@ -13,8 +13,31 @@ from virgate.node.storage.mailbox.settings import MailboxSettings
 from virgate.node.storage.pools.pool import Pool
 from virgate.node.storage.pools.pools import Pools
 from virgate.node.storage.thin.book import AddressBook
+from virgate.node.storage.thin.endpoint import Endpoint
 from virgate.node.storage.thin.extending import Extending
+from virgate.node.storage.thin.growing import Growing
+from virgate.node.storage.thin.settings import ThinSettings
 from virgate.node.storage.values import Clock
+
+
+def attend(
+    pools: Pools, helpers: FilesOf, mailbox: MailboxSettings, thin: ThinSettings, here: Endpoint
+) -> "tuple[Mailboxes, Growing]":
+    """Makes all of it, and lets it come and go with the pool and the role."""
+    clock, extending, book = pools.monitors.clock, Extending(pools.domains), AddressBook(helpers, here)
+    mailboxes = Mailboxes(helpers, mailbox, clock)
+    pools.attendants.append(mailboxes)
+    pools.services += [SpmSign(pools, book), SpmOffice(pools, helpers, extending, mailbox, clock)]
+    growing = Growing(
+        pools=pools,
+        extending=extending,
+        post=mailboxes,
+        book=book,
+        settings=thin,
+        events=pools.monitors.events,
+        clock=clock,
+    )
+    return mailboxes, growing
 
 
 @define(eq=False)

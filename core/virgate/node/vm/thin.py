@@ -1,0 +1,272 @@
+"""Thin disks of running machines are given room before the guest notices (spec xmlrpc-storage 8.7).
+
+The hypervisor tells once when a guest writes beyond an offset: nothing is asked while guests are quiet. A machine that
+was faster than the storage, and stands still for want of room, goes on by itself when every disk that stopped it has
+some.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from attrs import frozen
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from virgate.domxml import tree
+from virgate.errors import VirgateError
+from virgate.libvirt.errors import DomainNotFound
+from virgate.node.storage.thin.policy import Figures, Policy, Verdict
+from virgate.node.vm.life import Status
+from virgate.units import Size
+
+if TYPE_CHECKING:
+    from virgate.node.vm.machine import Machine
+    from virgate.node.vm.registry import Machines
+
+SLOWEST = 60.0
+"""Seconds between two attempts at most."""
+NO_SPACE, ENOSPC = "no_space", "ENOSPC"
+THERE = (Status.UP, Status.PAUSED)
+
+
+class Growing(Protocol):
+    """What machines need of storage: `virgate.node.storage.thin.growing`."""
+
+    async def grow(self, pool: str, domain: str, image: str, volume: str, size: int) -> int: ...
+
+
+@frozen
+class ThinDisk:
+    """A disk whose volume is made larger while the machine runs."""
+
+    target: str
+    alias: str
+    path: str
+    pool: str
+    domain: str
+    image: str
+    volume: str
+
+
+def thin_disks(machine: "Machine") -> dict[str, ThinDisk]:
+    """By target: qcow2 on a block device, of an image that storage knows."""
+    if not machine.record.xml:
+        return {}
+    known = {disk.target: disk for disk in machine.record.disks if disk.is_image}
+    found = {}
+    for element in tree.parse(machine.record.xml).iterfind("devices/disk"):
+        target = tree.attribute(element, "target", "dev")
+        if target in known and element.get("type") == "block" and tree.attribute(element, "driver", "type") == "qcow2":
+            disk, alias = known[target], tree.attribute(element, "alias", "name")
+            path = tree.attribute(element, "source", "dev")
+            ids = disk.pool_id, disk.domain_id, disk.image_id, disk.volume_id
+            found[target] = ThinDisk(target, alias, path, *ids)
+    return found
+
+
+class Watermarks:
+    """Watches the thin disks of all machines of this host."""
+
+    log = Logger()
+
+    def __init__(self, machines: "Machines", growing: Growing, policy: Policy, retry: float = 5.0) -> None:
+        self._machines, self._growing, self._policy, self._retry = machines, growing, policy, retry
+        self._means = machines.means
+        self._watched: dict[str, Machine] = {}
+        self._doubled: set[tuple[str, str]] = set()
+        self._busy: dict[tuple[str, str], bool] = {}
+        """Work under way; True if it has to be done once more."""
+        self._full: dict[tuple[str, str], int] = {}
+        """Room that a disk had when its machine was last set going again."""
+        self._waits: set[Deferred[None]] = set()
+        self._ends: list[Callable[[], None]] = []
+
+    def start(self) -> None:
+        """After recovery: also machines that ran before the daemon did are watched."""
+        listen = self._means.events.listen
+        self._ends = [
+            listen("vm.status", self._status),
+            listen("libvirt.block_threshold", self._crossed),
+            listen("libvirt.io_error", self._stopped),
+            listen("libvirt.connected", self._reconnected),
+        ]
+        for machine in self._machines:
+            self._welcome(machine)
+
+    def stop(self) -> None:
+        for end in self._ends:
+            end()
+        self._ends = []
+        for wait in tuple(self._waits):
+            wait.cancel()
+
+    def look_again(self, vm: str) -> None:
+        """The disks of a machine are others than before."""
+        self._watched.pop(vm, None)
+        if (machine := self._machines.get(vm)) is not None:
+            self._welcome(machine)
+
+    def double(self, vm: str, target: str, *, on: bool = True) -> None:
+        """While a disk is replicated everything is written twice: it is kept twice as far ahead."""
+        (self._doubled.add if on else self._doubled.discard)((vm, target))
+        self.look_again(vm)
+
+    async def grow_for(self, disk: ThinDisk, capacity: int, written: int, *, doubled: bool = False) -> int:
+        """Room for `written` bytes and the usual step ahead of them: for the volume that a live merge or a
+        replication writes to. Answers the size; raises what storage says."""
+        policy = self._policy.doubled if doubled else self._policy
+        wanted = policy.next_size(Size(written), Size(capacity))
+        return await self._growing.grow(disk.pool, disk.domain, disk.image, disk.volume, wanted.bytes)
+
+    def _status(self, vm: str, **_: Any) -> None:
+        machine = self._machines.get(vm)
+        if machine is None or not machine.vitals.alive:
+            self._watched.pop(vm, None)
+            self._full = {key: room for key, room in self._full.items() if key[0] != vm}
+            self._doubled = {key for key in self._doubled if key[0] != vm}
+        elif vm not in self._watched:
+            self._welcome(machine)
+
+    def _reconnected(self, **_: Any) -> None:
+        """Events may have been missed."""
+        for machine in self._machines:
+            self.look_again(machine.id)
+
+    def _welcome(self, machine: "Machine") -> None:
+        if machine.vitals.status in THERE and machine.launch is None:
+            self._watched[machine.id] = machine
+            disks = thin_disks(machine)
+            for target in disks:
+                self._once(machine.id, target, self._watch)
+            if disks and machine.vitals.status is Status.PAUSED:
+                self._once(machine.id, "", self._feed)
+
+    def _crossed(self, uuid: str, target: str, **_: Any) -> None:
+        if uuid in self._watched:
+            self._once(uuid, target, self._watch)
+
+    def _stopped(self, uuid: str, action: str, reason: str, **_: Any) -> None:
+        if uuid in self._watched and action == "pause" and reason == "enospc":
+            self._once(uuid, "", self._feed)
+
+    def _once(self, vm: str, target: str, work: "Callable[[Machine, str], Awaitable[None]]") -> None:
+        """One at a time for a disk (for a machine, with an empty target); what happens meanwhile is looked at after."""
+        key = vm, target
+        if key in self._busy:
+            self._busy[key] = True
+            return
+        Deferred.fromCoroutine(self._work(key, work))
+
+    async def _work(self, key: tuple[str, str], work: "Callable[[Machine, str], Awaitable[None]]") -> None:
+        again = True
+        while again:
+            self._busy[key] = False
+            try:
+                machine = self._machines.get(key[0])
+                if machine is not None and machine.vitals.alive:
+                    await work(machine, key[1])
+            except (DomainNotFound, CancelledError):
+                pass
+            except VirgateError as problem:
+                self.log.warn("{vm} disk {target}: {problem}", vm=key[0], target=key[1], problem=problem)
+            except Exception:
+                self.log.failure("{vm} disk {target} is not watched", vm=key[0], target=key[1])
+            again = self._busy.pop(key)
+
+    async def _watch(self, machine: "Machine", target: str) -> None:
+        """Sets the mark, then looks whether it was passed before it was set."""
+        for wait in _longer(self._retry):
+            while True:
+                disk = thin_disks(machine).get(target)
+                if disk is None or not machine.vitals.alive:
+                    return
+                policy = self._policy_of(machine.id, target)
+                mark = policy.threshold(await self._figures(machine, target))
+                await self._means.domains.set_block_threshold(machine.id, target, mark)
+                found = await self._figures(machine, target)
+                verdict = policy.judge(found)
+                if verdict is Verdict.PAUSE:
+                    await self._doubtful(machine, target, found)
+                if verdict is not Verdict.GROW:
+                    return
+                if not await self._grow(machine, disk, policy.next_size(found.physical, found.capacity)):
+                    break
+            await self._wait(wait)
+
+    async def _feed(self, machine: "Machine", _: str) -> None:
+        """A machine stands still for want of room: every disk that stopped it gets some, then it goes on."""
+        for wait in _longer(self._retry):
+            if machine.vitals.status is not Status.PAUSED:
+                return
+            errors = await self._means.domains.disk_errors(machine.id)
+            hungry = {target for target, error in errors.items() if error == NO_SPACE}
+            disks = thin_disks(machine)
+            if not hungry or len(hungry) < len(errors) or not hungry <= set(disks):
+                return  # paused by somebody, or what stopped it is nothing that more room would mend
+            machine.life.halted(ENOSPC)
+            fed = [await self._fill(machine, disks[target]) for target in sorted(hungry)]
+            if None in fed:
+                return
+            if all(fed):
+                self.log.info("{vm} goes on: {disks} have room", vm=machine.id, disks=", ".join(sorted(hungry)))
+                await machine.cont()
+                for target in hungry:
+                    self._once(machine.id, target, self._watch)
+                return
+            await self._wait(wait)
+
+    async def _fill(self, machine: "Machine", disk: ThinDisk) -> bool | None:
+        """Whether there is room now; None if there can never be."""
+        key, policy = (machine.id, disk.target), self._policy_of(machine.id, disk.target)
+        found = await self._figures(machine, disk.target)
+        wanted = policy.next_size(found.physical, found.capacity)
+        if policy.judge(found) is Verdict.GROW and not await self._grow(machine, disk, wanted):
+            return False
+        room = (await self._figures(machine, disk.target)).physical.bytes
+        if self._full.get(key) == room:
+            self.log.error("{vm} disk {target} is full and must not grow", vm=machine.id, target=disk.target)
+            return None
+        self._full[key] = room
+        return True
+
+    async def _grow(self, machine: "Machine", disk: ThinDisk, wanted: Size) -> bool:
+        try:
+            await self._growing.grow(disk.pool, disk.domain, disk.image, disk.volume, wanted.bytes)
+        except (VirgateError, OSError) as problem:
+            told = {"vm": machine.id, "target": disk.target, "problem": problem}
+            self.log.error("{vm} disk {target} does not grow: {problem}", **told)
+            return False
+        return True
+
+    async def _doubtful(self, machine: "Machine", target: str, found: Figures) -> None:
+        self.log.error(
+            "{vm} disk {target} has {written} bytes written where {room} could be: the machine is paused",
+            vm=machine.id,
+            target=target,
+            written=found.allocation.bytes,
+            room=found.physical.bytes,
+        )
+        await self._means.domains.suspend(machine.id)
+        machine.life.halted("EOTHER")
+
+    async def _figures(self, machine: "Machine", target: str) -> Figures:
+        return Figures(*map(Size, await self._means.domains.block_sizes(machine.id, target)))
+
+    def _policy_of(self, vm: str, target: str) -> Policy:
+        return self._policy.doubled if (vm, target) in self._doubled else self._policy
+
+    async def _wait(self, seconds: float) -> None:
+        wait: Deferred[None] = deferLater(self._means.reactor, seconds)
+        self._waits.add(wait)
+        try:
+            await wait
+        finally:
+            self._waits.discard(wait)
+
+
+def _longer(seconds: float) -> Iterable[float]:
+    """Waits without end, each twice as long as the one before, up to a minute."""
+    while True:
+        yield min(seconds, SLOWEST)
+        seconds *= 2

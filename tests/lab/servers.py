@@ -139,7 +139,7 @@ class IscsiServer(Server):
 
     def __init__(self, lab: Lab, network: Network) -> None:
         super().__init__(lab, network, "iscsi", 3260)
-        self._targets = 0
+        self._targets: dict[str, str] = {}
         self.start()
 
     @property
@@ -148,9 +148,9 @@ class IscsiServer(Server):
 
     def target(self, name: str, sizes: Sequence[int]) -> str:
         """Adds a target with one disk per size (in bytes); returns its IQN."""
-        self._targets += 1
-        number = str(self._targets)
+        number = str(len(self._targets) + 1)
         iqn = f"iqn.2012-01.lab.virgate:{name}"
+        self._targets[iqn] = number
         self._admin("new", "target", number, "-T", iqn)
         for lun, size in enumerate(sizes, start=1):
             file = self.folder / f"{name}-{lun}.img"
@@ -162,6 +162,15 @@ class IscsiServer(Server):
         self._admin("bind", "target", number, "-I", "ALL")
         return iqn
 
+    def protect(self, iqn: str, user: str, password: str) -> None:
+        """From now on the target asks who logs in for these credentials."""
+        self._tgtadm("new", "account", "--user", user, "--password", password)
+        self._tgtadm("bind", "account", "--tid", self._targets[iqn], "--user", user)
+
+    def listen(self, port: int) -> None:
+        """At one more port, too: another portal of the same targets."""
+        self._tgtadm("new", "portal", "--param", f"portal={self.network.gateway}:{port}")
+
     def argv(self) -> list[str]:
         return ["tgtd", "--foreground", "--nr_iothreads", "2", "--iscsi", f"portal={self.portal}"]
 
@@ -169,7 +178,10 @@ class IscsiServer(Server):
         return {"TGT_IPC_SOCKET": str(self.folder / "control")}
 
     def _admin(self, operation: str, mode: str, target: str, *arguments: str) -> Finished:
+        return self._tgtadm(operation, mode, "--tid", target, *arguments)
+
+    def _tgtadm(self, operation: str, mode: str, *arguments: str) -> Finished:
         return run(
-            ["tgtadm", "--lld", "iscsi", "--op", operation, "--mode", mode, "--tid", target, *arguments],
+            ["tgtadm", "--lld", "iscsi", "--op", operation, "--mode", mode, *arguments],
             env=environment(self.lab.name, self.variables()),
         )

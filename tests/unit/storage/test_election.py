@@ -25,9 +25,8 @@ def test_a_host_contends_when_it_saw_no_spm_for_the_whole_time():
 
 def test_seeing_an_spm_once_starts_the_waiting_anew():
     patience = Patience(60, 0)
-    assert [patience.seen(free, now) for free, now in ((True, 0), (False, 59), (True, 61), (True, 120), (True, 121))] == [
-        False, False, False, False, True,
-    ]  # fmt: skip
+    sights = ((True, 0), (False, 59), (True, 61), (True, 120), (True, 121))
+    assert [patience.seen(free, now) for free, now in sights] == [False, False, False, False, True]
 
 
 def test_a_host_of_higher_priority_waits_less():

@@ -15,9 +15,13 @@ from virgate.node.host.host import Host
 from virgate.node.host.report import OVERHEAD_MIB, MachinesReport
 from virgate.node.node import Node
 from virgate.node.storage.devices.settings import DeviceSettings
+from virgate.node.storage.mailbox.settings import MailboxSettings
 from virgate.node.storage.manager import OPERATIONS, Storage
 from virgate.node.storage.pools.settings import SpmSettings
 from virgate.node.storage.settings import StorageSettings
+from virgate.node.storage.thin.endpoint import Endpoint
+from virgate.node.storage.thin.policy import Policy
+from virgate.node.storage.thin.settings import ThinSettings
 from virgate.node.tasks.locks import Locks
 from virgate.node.tasks.manager import Tasks
 from virgate.node.tasks.recoveries import Recoveries
@@ -29,8 +33,10 @@ from virgate.node.vm.means import Means
 from virgate.node.vm.payload import PayloadImages
 from virgate.node.vm.registry import Machines
 from virgate.node.vm.settings import MachineSettings
+from virgate.node.vm.thin import Watermarks
 from virgate.plugins import Hooks, Registry
 from virgate.run.helper import Helpers
+from virgate.units import Size
 
 
 @frozen
@@ -78,6 +84,7 @@ def assemble(settings: Settings, places: Places, hooks: Hooks, registry: Registr
         tasks=storage.tasks,
         storage=storage,
         machines=machines,
+        watermarks=_watermarks(machines, storage, settings[ThinSettings]),
         host=host,
         plugins=registry,
         folders=(channels, consoles),
@@ -94,7 +101,7 @@ def _sockets(settings: Settings, places: Places) -> tuple[Path, Path]:
 
 
 def _storage(settings: Settings, places: Places, hooks: Hooks, events: EventBus) -> Storage:
-    values, recoveries = settings[StorageSettings], Recoveries()
+    values, recoveries, thin = settings[StorageSettings], Recoveries(), settings[ThinSettings]
     storage = Storage.assembled(
         values,
         repository=Path(values.repository) if values.repository else places.state_dir / "data-center",
@@ -107,9 +114,16 @@ def _storage(settings: Settings, places: Places, hooks: Hooks, events: EventBus)
         recoveries=recoveries,
         locks=Locks(_reactor, settings[TaskSettings].lock_timeout),
         spm=settings[SpmSettings],
+        mailbox=settings[MailboxSettings],
+        thin=thin,
+        endpoint=Endpoint.described(settings.raw("xmlrpc"), places.state_dir, thin.address),
     )
     storage.domains.device_settings = settings[DeviceSettings]
     return storage
+
+
+def _watermarks(machines: Machines, storage: Storage, thin: ThinSettings) -> Watermarks:
+    return Watermarks(machines, storage.growing, Policy(Size.mib(thin.chunk), thin.percent), thin.retry)
 
 
 def _facts(host: Host, channels: Path, consoles: Path) -> HostFacts:

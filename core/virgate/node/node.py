@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from virgate.node.storage.manager import Storage
     from virgate.node.tasks.manager import Tasks
     from virgate.node.vm.registry import Machines
+    from virgate.node.vm.thin import Watermarks
     from virgate.plugins import Hooks, Registry
 
 
@@ -30,6 +31,7 @@ class Node:
     tasks: "Tasks"
     storage: "Storage"
     machines: "Machines"
+    watermarks: "Watermarks"
     host: "Host"
     plugins: "Registry"
     folders: tuple[Path, ...] = ()
@@ -52,6 +54,7 @@ class Node:
         self.host.start()
         await self.hypervisor.start()
         await self.machines.start()
+        self.watermarks.start()
         self.ready = True
 
     def _make(self, folder: Path) -> None:
@@ -65,6 +68,7 @@ class Node:
     async def stop(self) -> None:
         """Guests go on; what only this process holds is given back."""
         self.ready = False
+        self.watermarks.stop()
         await self.machines.stop()
         self.host.stop()
         await self.storage.stop()

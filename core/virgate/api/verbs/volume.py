@@ -57,6 +57,14 @@ async def extend(node: Node, pool: Text, domain: Text, image: Text, volume: Text
     return Reply({"uuid": await node.storage.volumes.extend(pool, domain, image, volume, wanted)})
 
 
+@verb("Volume.extend", xmlrpc="extendVolume", family=STORAGE, default_code=206)
+async def extend_thin(
+    node: Node, domain: Text, pool: Text, image: Text, volume: Text, size: Anything, shutting_down: Anything = None
+) -> None:
+    """Give a thin volume on block storage more room, on the SPM."""
+    await node.storage.growing.extend(pool, domain, volume, size_in_bytes("size", size))
+
+
 @verb("Volume.getInfo", xmlrpc="getVolumeInfo", family=STORAGE)
 async def info(node: Node, domain: Text, pool: Text, image: Text, volume: Text) -> Reply:
     """What is known of a volume."""

@@ -63,6 +63,10 @@ class Growing:
             for other in self._under_way.pop(key):
                 other.callback(None)
 
+    async def extend(self, pool: str, domain: str, volume: str, size: int) -> None:
+        """What `grow` asks of the SPM; `NotSpm` (654). The volume is not looked at here: another host uses it."""
+        await self._extend(self.pools.find(pool), Extend(domain, volume, -(-size // MiB)))
+
     async def _grow(self, pool: Pool, domain: str, image: str, volume: str, size: int) -> int:
         found = await self.pools.domains.find(domain)
         started = self.clock.seconds()

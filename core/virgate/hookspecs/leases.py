@@ -109,6 +109,22 @@ class LeaseManager(Protocol):
         """Who has it; None if it is free."""
 
 
+class ExternalLeaseManager(LeaseManager, Protocol):
+    """What a manager with `volume_leases` does besides, for the external leases of a domain."""
+
+    async def write_other(self, lease: LeasePlace, name: str) -> None:
+        """Writes a free lease of that name in place of whatever is there; with the name `""` one that is no lease.
+
+        Nobody may hold what was there. `LeasesNotMade` (703).
+        """
+
+    async def change_value(self, lease: LeasePlace, change: Callable[[bytes], bytes]) -> None:
+        """Takes a lease, replaces the 512 bytes kept with it by what `change` makes of them, and gives it back.
+
+        Raises as `acquire_other`, and what `change` raises; then the bytes stay as they were.
+        """
+
+
 @point(Failure.LOG, answers=Answers.FIRST)
 def lease_manager(name: str) -> type[LeaseManager] | None:
     """Which class guards domains by leases of this kind?

@@ -3,7 +3,7 @@
 import grp
 import os
 import pwd
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ from virgate.node.storage.domains.domains import Domains, FilesOf, storage_type
 from virgate.node.storage.domains.making import DomainMaker, check_name
 from virgate.node.storage.domains.monitor import Monitors
 from virgate.node.storage.errors import DomainNameTooLong, IsMemberOfPool, NoPoolConnected, PoolIsConnected
+from virgate.node.storage.external_leases import ExternalLeases
 from virgate.node.storage.images.copying import Copying
 from virgate.node.storage.images.images import Images
 from virgate.node.storage.images.iso_files import IsoFiles
@@ -83,6 +84,7 @@ class Storage:
     transfers: Transfers
     files: IsoFiles
     machine_files: MachineFiles
+    external_leases: ExternalLeases
     mailboxes: Mailboxes
     growing: Growing
     tasks: Tasks
@@ -109,10 +111,12 @@ class Storage:
         thin: ThinSettings | None = None,
         endpoint: Endpoint | None = None,
         spm: SpmSettings = SPM_DEFAULTS,
+        host: Callable[[], str] = str,
     ) -> "Storage":
         """`repository` is the resolved folder: the setting, or `<state_dir>/data-center` if that is empty.
 
         `state_dir` keeps what must survive a reboot; without it that is where the repository is.
+        `host` answers the hardware id of this host.
         """
         clock = clock or cast(Clock, default_reactor)
         qemu = qemu or QemuImg()
@@ -148,6 +152,7 @@ class Storage:
             transfers=Transfers(jobs),
             files=IsoFiles(domains, pools, reader(settings)),
             machine_files=MachineFiles(pools, locks, owner(settings)),
+            external_leases=ExternalLeases(jobs, clock, host),
             mailboxes=mailboxes,
             growing=growing,
             tasks=tasks,

@@ -103,6 +103,10 @@ class Index:
         lease = self.find(name)
         return self._with(lease.number, _FREE), lease
 
+    def having(self, number: int, name: str, align: int) -> "Index":
+        """With that very record, whatever it was."""
+        return self._with(number, _encode_record(name, vm_lease_offset(number, align)))
+
     def block(self, number: int, block_size: int) -> Block:
         """The block that holds a record: changes are written by whole blocks."""
         start = (HEAD + number * RECORD) // block_size * block_size

@@ -1,0 +1,23 @@
+"""What can go wrong with external leases and the jobs they stand for."""
+
+from typing import ClassVar
+
+from virgate.errors import error
+from virgate.node.storage.errors.base import StorageError
+
+
+@error
+class NoExternalLeases(StorageError):
+    code: ClassVar[int] = 2009
+    text: ClassVar[str] = "Domain {self.domain} has no external leases: {self.reason}"
+    domain: str
+    reason: str
+
+
+@error
+class JobMismatch(StorageError):
+    code: ClassVar[int] = 912
+    text: ClassVar[str] = "Lease {self.lease} is not that of a pending job {self.job}: {self.found}"
+    lease: str
+    job: str
+    found: str

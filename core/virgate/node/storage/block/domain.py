@@ -1,6 +1,6 @@
 """A domain that is a volume group (spec storage-format 2)."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -91,9 +91,7 @@ class BlockDomain(Domain):
         if tidy:
             await self._deactivate_unused(volumes)
         await self.lvm.activate(self.id, *(name for name in SHARED if name in volumes))
-        for name in SHARED:
-            if name in volumes:
-                await self._repository.link(self.lvm.path(self.id, name), self.path / "dom_md" / name)
+        await show_special(self._repository, self.lvm, self.id, self.path, volumes)
         physical = await self.lvm.physical()
         carriers = [device for device, pv in physical.items() if pv.vg == self.id and pv.mda_used_count == 2]
         self._carriers = {
@@ -194,6 +192,13 @@ class BlockDomain(Domain):
             await self.lvm.deactivate(self.id, *unused)
         except VirgateError as problem:
             self.log.warn("volumes of {domain} stay active: {problem}", domain=self.id, problem=problem)
+
+
+async def show_special(repository: Repository, lvm: Lvm, group: str, path: Path, volumes: Collection[str]) -> None:
+    """Links what every host uses of a domain where files of other domains are."""
+    for name in SHARED:
+        if name in volumes:
+            await repository.link(lvm.path(group, name), path / "dom_md" / name)
 
 
 async def read_text(lvm: Lvm, files: Files, group: str) -> dict[str, str]:

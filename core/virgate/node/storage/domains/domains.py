@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, DeferredLock, gatherResults
 from twisted.logger import Logger
 
 from virgate.errors import VirgateError
@@ -16,9 +16,14 @@ from virgate.node.storage.domains.record import DomainRecord
 from virgate.node.storage.errors import DomainAccess, NoLeaseManager, NoSuchDomain, WrongDomainType
 from virgate.node.storage.file.domain import FileDomain
 from virgate.node.storage.images.qemu_img import QemuImg
-from virgate.node.storage.repository import Repository
+from virgate.node.storage.repository import BLOCK_DOMAINS, Repository
 from virgate.node.storage.values import Files
 from virgate.plugins import Hooks
+
+if TYPE_CHECKING:  # only hosts with disks of storage networks load them
+    from virgate.node.storage.devices.devices import Devices
+    from virgate.node.storage.devices.settings import DeviceSettings
+    from virgate.node.storage.lvm.lvm import Lvm
 
 TYPES = {1: "nfs", 2: "fcp", 3: "iscsi", 4: "localfs", 5: "cifs", 6: "posixfs", 7: "glusterfs"}
 """What the numbers of the old API mean (spec xmlrpc-storage 2)."""
@@ -55,12 +60,39 @@ class Domains:
     hooks: Hooks
     qemu: QemuImg
     owner: Sequence[int] | None = None
+    device_settings: "DeviceSettings | None" = None
+    lvm_method: str = "devices"
     _found: dict[str, Domain] = field(factory=dict)
     _unsure: set[str] = field(factory=set)
     """Domains whose place may have changed since they were found."""
     _broken: dict[str, tuple[Path, VirgateError]] = field(factory=dict)
     """Domains that are there and cannot be used: where, and why."""
     _leases: dict[str, LeaseManager] = field(factory=dict)
+    _devices: "Devices | None" = None
+    _lvm: "Lvm | None" = None
+    _met: set[str] = field(factory=set)
+    """Block domains that were opened since the daemon started."""
+    _groups: DeferredLock = field(factory=DeferredLock)
+
+    @property
+    def devices(self) -> "Devices":
+        """The disks of this host."""
+        if self._devices is None:
+            from virgate.node.storage.devices.devices import Devices
+            from virgate.node.storage.devices.settings import DeviceSettings
+
+            self._devices = Devices(self.helpers, self.device_settings or DeviceSettings())
+        return self._devices
+
+    @property
+    def lvm(self) -> "Lvm":
+        """The volume groups on those disks."""
+        if self._lvm is None:
+            from virgate.node.storage.lvm.commands import Method
+            from virgate.node.storage.lvm.lvm import Lvm
+
+            self._lvm = Lvm(self.devices.paths_for_lvm, self.devices.rescan, Method(self.lvm_method))
+        return self._lvm
 
     async def find(self, domain: str) -> Domain:
         """`NoSuchDomain` (358); for one that is there and cannot be used, what is wrong with it."""
@@ -77,7 +109,8 @@ class Domains:
     async def _look_again(self, domain: str) -> None:
         """At its own place only: another one that hangs must not keep this one from being used."""
         self._unsure.discard(domain)
-        if domain not in await self._look(self._found[domain].path.parent):
+        known = self._found[domain]
+        if domain not in await (self._look_at_groups() if known.kind is Kind.BLOCK else self._look(known.path.parent)):
             self._found.pop(domain, None)
 
     async def all(self) -> list[Domain]:
@@ -94,7 +127,7 @@ class Domains:
         self._unsure = set(self._found)
 
     async def folder_of(self, domain: str) -> Path:
-        """The domain's folder, also if its metadata cannot be read."""
+        """The folder of a file domain, also if its metadata cannot be read."""
         for mount in await self.repository.connected():
             for name, _ in await self.helpers[str(mount)].call("find_domains", str(mount)):
                 if name == domain:
@@ -106,10 +139,11 @@ class Domains:
         self._unsure.clear()
         mounts = await self.repository.connected()
         looks = [Deferred.fromCoroutine(self._look(mount)) for mount in mounts]
+        looks.append(Deferred.fromCoroutine(self._look_at_groups()))
         seen = {domain for found in await gatherResults(looks) for domain in found}
         for gone in set(self._found) - seen:
             self._found.pop(gone)
-        for place in {place for place, _ in self._broken.values()} - set(mounts):
+        for place in {place for place, _ in self._broken.values()} - {*mounts, self._block_domains}:
             self._note(place, {})
 
     async def _look(self, mount: Path) -> list[str]:
@@ -122,10 +156,11 @@ class Domains:
         usable = []
         for name, data in found:
             try:
-                await self._meet(mount / name, data)
+                if data is None:
+                    raise DomainAccess(name)
+                await self._meet(mount / name, DomainRecord.decoded(data), Kind.FILE)
             except VirgateError as problem:
-                self.log.warn("domain {domain} is not usable: {problem}", domain=name, problem=problem)
-                self._found.pop(name, None)
+                self._refuse(name, problem)
                 broken[name] = problem
             else:
                 usable = [name]  # one domain per place: the first one counts
@@ -138,26 +173,80 @@ class Domains:
         kept = {name: entry for name, entry in self._broken.items() if entry[0] != mount}
         self._broken = {**kept, **{name: (mount, problem) for name, problem in broken.items()}}
 
-    async def _meet(self, path: Path, data: bytes | None) -> None:
+    def _refuse(self, domain: str, problem: VirgateError) -> None:
+        self.log.warn("domain {domain} is not usable: {problem}", domain=domain, problem=problem)
+        self._found.pop(domain, None)
+
+    @property
+    def _block_domains(self) -> Path:
+        return self.repository.mounts / BLOCK_DOMAINS
+
+    async def _look_at_groups(self) -> list[str]:
+        """All volume groups that are domains. Nothing is run on a host without disks that may hold one."""
+        if not await self.devices.paths_for_lvm():
+            self._note(self._block_domains, {})
+            return []
+        from virgate.node.storage.block.finding import find_groups
+
+        await self._groups.acquire()
+        try:
+            found = await find_groups(self.lvm, self.helpers)
+            broken: dict[str, VirgateError] = {}
+            for name, record in found.items():
+                try:
+                    if isinstance(record, VirgateError):
+                        raise record
+                    await self._meet(self._block_domains / name, record, Kind.BLOCK)
+                except VirgateError as problem:
+                    self._refuse(name, problem)
+                    broken[name] = problem
+            self._note(self._block_domains, broken)
+            return [name for name in found if name not in broken]
+        except VirgateError as problem:
+            self.log.warn("no look at volume groups: {problem}", problem=problem)
+            return [domain.id for domain in self._found.values() if domain.kind is Kind.BLOCK]
+        finally:
+            self._groups.release()
+
+    async def _meet(self, path: Path, record: DomainRecord, kind: Kind) -> None:
         """A domain known already stays the same object, with what was read now."""
-        if data is None:
-            raise DomainAccess(path.name)
-        record = DomainRecord.decoded(data)
         known = self._found.get(path.name)
         if known is not None and known.path == path and record.id == known.id:
             known.record = record
         else:
-            self._found[path.name] = await self._make(path, record)
+            self._found[path.name] = await self._make(path, record, kind)
 
-    async def _make(self, path: Path, record: DomainRecord) -> Domain:
+    async def _make(self, path: Path, record: DomainRecord, kind: Kind) -> Domain:
         type = await storage_type(self.hooks, record.type)
-        if record.id != path.name or type.kind is not Kind.FILE:
+        if record.id != path.name or type.kind is not kind:
             raise NoSuchDomain(path.name)
         lease = await self.lease(record, path, type)
+        if kind is Kind.BLOCK:
+            return await self._make_block(path, record, type, lease)
         files = self.helpers[str(path.parent)]
         return FileDomain(
             record, path, files, type, lease, repository=self.repository, qemu=self.qemu, owner=self.owner
         )
+
+    async def _make_block(
+        self, path: Path, record: DomainRecord, type: type[StorageType], lease: LeaseManager
+    ) -> Domain:
+        from virgate.node.storage.block.domain import BlockDomain, helper_of
+
+        domain = BlockDomain(
+            record,
+            path,
+            self.helpers[helper_of(record.id)],
+            type,
+            lease,
+            lvm=self.lvm,
+            repository=self.repository,
+            qemu=self.qemu,
+            owner=self.owner,
+        )
+        await domain.open(tidy=record.id not in self._met)
+        self._met.add(record.id)
+        return domain
 
     async def lease(self, record: DomainRecord, path: Path, type: type[StorageType]) -> LeaseManager:
         """The guard of a domain; one object per domain for the life of the daemon."""

@@ -7,6 +7,14 @@ from virgate.node.storage.errors.base import StorageError
 
 
 @error
+class CannotMakeDomain(StorageError):
+    code: ClassVar[int] = 351
+    text: ClassVar[str] = "Cannot make a storage domain of volume group {self.group}: {self.reason}"
+    group: str
+    reason: str
+
+
+@error
 class UnreadableReport(StorageError):
     code: ClassVar[int] = 513
     text: ClassVar[str] = "LVM reports something that cannot be read: {self.line}"

@@ -37,6 +37,20 @@ def zero_start(path: str, length: int) -> None:
         os.close(file)
 
 
+def measure_devices(paths: list[str]) -> list[dict[str, int]]:
+    """Size, logical and physical block size of each block device, as the kernel has them."""
+    return [_measure(path) for path in paths]
+
+
+def _measure(path: str) -> dict[str, int]:
+    number = Path(path).stat().st_rdev
+    folder = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}")
+    sectors, logical, physical = (
+        int((folder / name).read_text()) for name in ("size", "queue/logical_block_size", "queue/physical_block_size")
+    )
+    return {"size": sectors * 512, "logical": logical, "physical": physical}
+
+
 def names_of_links(folder: str) -> list[str]:
     """The links in the folders of a folder; where they point to is not looked at."""
     root = Path(folder)
@@ -50,4 +64,4 @@ def own_folder(path: str, owner: Owner = None) -> None:
         os.chown(path, *owner)
 
 
-OPERATIONS: tuple[Callable[..., Any], ...] = (time_read, zero_start, names_of_links, own_folder)
+OPERATIONS: tuple[Callable[..., Any], ...] = (time_read, zero_start, measure_devices, names_of_links, own_folder)

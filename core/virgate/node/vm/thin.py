@@ -8,16 +8,15 @@ some.
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from virgate.domxml import tree
 from virgate.errors import VirgateError
 from virgate.libvirt.errors import DomainNotFound
 from virgate.node.storage.thin.policy import Figures, Policy, Verdict
 from virgate.node.vm.life import Status
+from virgate.node.vm.thin_disks import ThinDisk, thin_disks
 from virgate.units import Size
 
 if TYPE_CHECKING:
@@ -34,35 +33,6 @@ class Growing(Protocol):
     """What machines need of storage: `virgate.node.storage.thin.growing`."""
 
     async def grow(self, pool: str, domain: str, image: str, volume: str, size: int) -> int: ...
-
-
-@frozen
-class ThinDisk:
-    """A disk whose volume is made larger while the machine runs."""
-
-    target: str
-    alias: str
-    path: str
-    pool: str
-    domain: str
-    image: str
-    volume: str
-
-
-def thin_disks(machine: "Machine") -> dict[str, ThinDisk]:
-    """By target: qcow2 on a block device, of an image that storage knows."""
-    if not machine.record.xml:
-        return {}
-    known = {disk.target: disk for disk in machine.record.disks if disk.is_image}
-    found = {}
-    for element in tree.parse(machine.record.xml).iterfind("devices/disk"):
-        target = tree.attribute(element, "target", "dev")
-        if target in known and element.get("type") == "block" and tree.attribute(element, "driver", "type") == "qcow2":
-            disk, alias = known[target], tree.attribute(element, "alias", "name")
-            path = tree.attribute(element, "source", "dev")
-            ids = disk.pool_id, disk.domain_id, disk.image_id, disk.volume_id
-            found[target] = ThinDisk(target, alias, path, *ids)
-    return found
 
 
 class Watermarks:
@@ -88,7 +58,8 @@ class Watermarks:
         self._ends = [
             listen("vm.status", self._status),
             listen("libvirt.block_threshold", self._crossed),
-            listen("libvirt.io_error", self._stopped),
+            listen("libvirt.io_error", self._refused),
+            listen("libvirt.lifecycle", self._lifecycle),
             listen("libvirt.connected", self._reconnected),
         ]
         for machine in self._machines:
@@ -146,7 +117,12 @@ class Watermarks:
         if uuid in self._watched:
             self._once(uuid, target, self._watch)
 
-    def _stopped(self, uuid: str, action: str, reason: str, **_: Any) -> None:
+    def _lifecycle(self, uuid: str, event: str, detail: str, **_: Any) -> None:
+        """The machine stands still now, if it did not when a disk told of its error."""
+        if uuid in self._watched and (event, detail) == ("suspended", "ioerror"):
+            self._once(uuid, "", self._feed)
+
+    def _refused(self, uuid: str, action: str, reason: str, **_: Any) -> None:
         if uuid in self._watched and action == "pause" and reason == "enospc":
             self._once(uuid, "", self._feed)
 
@@ -205,30 +181,31 @@ class Watermarks:
             if not hungry or len(hungry) < len(errors) or not hungry <= set(disks):
                 return  # paused by somebody, or what stopped it is nothing that more room would mend
             machine.life.halted(ENOSPC)
-            fed = [await self._fill(machine, disks[target]) for target in sorted(hungry)]
-            if None in fed:
+            if not all([await self._fill(machine, disks[target]) for target in sorted(hungry)]):
+                await self._wait(wait)
+                continue
+            room = {target: (await self._figures(machine, target)).physical.bytes for target in sorted(hungry)}
+            if stuck := [target for target in room if self._full.get((machine.id, target)) == room[target]]:
+                self.log.error("{vm}: {disks} are full and must not grow", vm=machine.id, disks=", ".join(stuck))
                 return
-            if all(fed):
-                self.log.info("{vm} goes on: {disks} have room", vm=machine.id, disks=", ".join(sorted(hungry)))
-                await machine.cont()
-                for target in hungry:
-                    self._once(machine.id, target, self._watch)
-                return
-            await self._wait(wait)
+            await self._go_on(machine, room)
+            return
 
-    async def _fill(self, machine: "Machine", disk: ThinDisk) -> bool | None:
-        """Whether there is room now; None if there can never be."""
-        key, policy = (machine.id, disk.target), self._policy_of(machine.id, disk.target)
+    async def _go_on(self, machine: "Machine", room: dict[str, int]) -> None:
+        """What room there was is remembered: a machine that stops again with no more of it stays where it is."""
+        self.log.info("{vm} goes on: {disks} have room", vm=machine.id, disks=", ".join(room))
+        await machine.cont()
+        self._full |= {(machine.id, target): size for target, size in room.items()}
+        for target in room:
+            self._once(machine.id, target, self._watch)
+
+    async def _fill(self, machine: "Machine", disk: ThinDisk) -> bool:
+        """Lets the disk grow if it can; False if that did not succeed."""
+        policy = self._policy_of(machine.id, disk.target)
         found = await self._figures(machine, disk.target)
-        wanted = policy.next_size(found.physical, found.capacity)
-        if policy.judge(found) is Verdict.GROW and not await self._grow(machine, disk, wanted):
-            return False
-        room = (await self._figures(machine, disk.target)).physical.bytes
-        if self._full.get(key) == room:
-            self.log.error("{vm} disk {target} is full and must not grow", vm=machine.id, target=disk.target)
-            return None
-        self._full[key] = room
-        return True
+        if policy.judge(found) is not Verdict.GROW:
+            return True
+        return await self._grow(machine, disk, policy.next_size(found.physical, found.capacity))
 
     async def _grow(self, machine: "Machine", disk: ThinDisk, wanted: Size) -> bool:
         try:

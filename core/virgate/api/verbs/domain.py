@@ -58,8 +58,16 @@ async def info(node: Node, domain: Text, options: Anything = None) -> Reply:
 async def statistics(node: Node, domain: Text, options: Anything = None) -> Reply:
     """How much room a domain has."""
     health = await (await node.storage.domains.find(domain)).look()
-    told = {"disktotal": str(health.total), "diskfree": str(health.free), "mdasize": 0, "mdafree": 0}
-    return Reply({"stats": {**told, "mdavalid": True, "mdathreshold": True}})
+    block = health.metadata_size > 0
+    sizes = {"mdasize": health.metadata_size, "mdafree": health.metadata_free}
+    told = {
+        "disktotal": str(health.total),
+        "diskfree": str(health.free),
+        **({key: str(size) for key, size in sizes.items()} if block else sizes),
+        "mdavalid": health.metadata_valid,
+        "mdathreshold": health.metadata_roomy,
+    }
+    return Reply({"stats": told})
 
 
 @verb("Host.getStorageDomains", xmlrpc="getStorageDomainsList", family=STORAGE, default_code=350)

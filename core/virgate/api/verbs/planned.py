@@ -78,14 +78,6 @@ _host("Host.editNetwork", "editNetwork", "Change one network.")
 _host("Host.setSafeNetworkConfig", "setSafeNetworkConfig", "Keep the present network configuration over a restart.")
 
 # Storage servers, devices, volume groups
-_storage("LVMVolumeGroup.create", "createVG", "Make a volume group of devices.")
-_storage("LVMVolumeGroup.getInfo", "getVGInfo", "One volume group.")
-_storage("Host.getLVMVolumeGroups", "getVGList", "The volume groups this host sees.")
-_storage("LVMVolumeGroup.remove", "removeVG", "Remove a volume group.")
-
-# Storage domains
-_storage("StorageDomain.extend", "extendStorageDomain", "Add devices to a storage domain.")
-_storage("StorageDomain.resizePV", "resizePV", "Use what a grown device of a storage domain gained.")
 
 # Pools and the SPM
 

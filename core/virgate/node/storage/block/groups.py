@@ -7,6 +7,7 @@ from typing import Any
 from attrs import frozen
 
 from virgate.errors import InvalidParameter
+from virgate.node.storage.block import group_report
 from virgate.node.storage.domains.domains import Domains
 from virgate.node.storage.errors.volume_groups import (
     DeviceInaccessible,
@@ -68,11 +69,26 @@ class VolumeGroups:
         await self.domains.lvm.remove_group(group.name)
         self.domains.forget()
 
-    async def all(self) -> list[VolumeGroup]:
-        """In name order. Without any device no program is run."""
+    async def details(self, uuid: str) -> dict[str, Any]:
+        """The group with its devices."""
+        await self.domains.devices.rescan()
+        group = await self.find(uuid)
+        return group_report.details(
+            group, await self.domains.lvm.physical(fresh=True), await self.domains.devices.all()
+        )
+
+    async def summaries(self, type_wanted: int = 0) -> list[dict[str, Any]]:
+        """All groups, or those on devices of one type, in name order. Without any device no program is run."""
+        await self.domains.devices.rescan()
         if not await self.domains.devices.paths_for_lvm():
             return []
-        return [group for _, group in sorted((await self.domains.lvm.groups(fresh=True)).items())]
+        groups, physical = await self.domains.lvm.groups(fresh=True), await self.domains.lvm.physical(fresh=True)
+        devices = await self.domains.devices.all()
+        told = []
+        for _, group in sorted(groups.items()):
+            members = group_report.members(group, physical, devices)
+            told.append(group_report.summary(group, (device for _, device in members if device)))
+        return [one for one in told if type_wanted in (0, one["type"])]
 
 
 async def devices_of(domains: Domains, guids: Iterable[object]) -> dict[str, int]:

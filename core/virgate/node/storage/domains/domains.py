@@ -126,6 +126,12 @@ class Domains:
         """The next question looks at storage again."""
         self._unsure = set(self._found)
 
+    def is_group(self, domain: str) -> bool:
+        """Whether it was found as a volume group, usable or not."""
+        known = self._found.get(domain)
+        place = known.path.parent if known else self._broken.get(domain, (None,))[0]
+        return place == self._block_domains
+
     async def folder_of(self, domain: str) -> Path:
         """The folder of a file domain, also if its metadata cannot be read."""
         for mount in await self.repository.connected():

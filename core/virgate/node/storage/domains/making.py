@@ -87,14 +87,21 @@ class DomainMaker:
         except NoSuchDomain:
             raise
         except VirgateError:
-            path = await self.domains.folder_of(domain)
-            await self.domains.helpers[str(path.parent)].call("remove_tree", str(path))
+            await self._raze(domain)
         else:
             if record.pools and not auto_detach:
                 raise FormatAttached(domain)
             await found.destroy()
         self.domains.forget()
         self.domains.drop_lease(domain)
+
+    async def _raze(self, domain: str) -> None:
+        """Without asking what it says of itself."""
+        if self.domains.is_group(domain):
+            await self.domains.lvm.remove_group(domain)
+        else:
+            path = await self.domains.folder_of(domain)
+            await self.domains.helpers[str(path.parent)].call("remove_tree", str(path))
 
     async def _must_be_new(self, domain: str) -> None:
         try:

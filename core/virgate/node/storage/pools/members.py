@@ -1,5 +1,6 @@
 """The front of a pool's domains: the SPM's verbs, each with the locks of the pool and of the domain."""
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
 from attrs import frozen
@@ -32,6 +33,21 @@ class Members:
         """With a new master the role of the pool's master moves there (spec xmlrpc-storage 7.6)."""
         async with self._both(pool, domain):
             await self.pools.membership.deactivate(self.pools.spm(pool), domain, new_master, version)
+
+    async def extend(self, pool: str, domain: str, devices: Sequence[object], *, force: bool) -> None:
+        """Of block domains only, as the next one."""
+        from virgate.node.storage.block import extending
+
+        self.pools.spm(pool)
+        async with self.pools.locks.hold(storage(domain)):
+            await extending.extend(self.pools.domains, domain, devices, force=force)
+
+    async def resize_device(self, pool: str, domain: str, device: object) -> int:
+        from virgate.node.storage.block import extending
+
+        self.pools.spm(pool)
+        async with self.pools.locks.hold(storage(domain)):
+            return await extending.resize(self.pools.domains, domain, device)
 
     def _both(self, pool: str, domain: str) -> AbstractAsyncContextManager[None]:
         self.pools.spm(pool)

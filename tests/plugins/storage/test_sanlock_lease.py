@@ -81,6 +81,19 @@ class Process:
         self.lost("sanlock said so")
 
 
+class Watch:
+    """A look is taken by the test."""
+
+    def __init__(self, look: Callable[[], object]) -> None:
+        self.running = False
+
+    def start(self, interval: float, now: bool) -> None:
+        self.running = True
+
+    def stop(self) -> None:
+        self.running = False
+
+
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     made = Service()
@@ -89,6 +102,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     monkeypatch.setattr(lease_module, "Worker", lambda name: made)
     monkeypatch.setattr(lease_module, "Holder", Process)
     monkeypatch.setattr(Process, "made", [], raising=False)
+    monkeypatch.setattr(lease_module, "LoopingCall", Watch)
     return made
 
 
@@ -121,6 +135,24 @@ async def test_a_lease_that_sanlock_does_not_list_is_lost(service: Service) -> N
     service.held[0][3] = [["/mnt/leases", 0]]
     await lease._look()
     assert (told, lease.held) == (["sanlock does not list SDM any more"], False)
+    await lease.release()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_host_id_that_sanlock_gave_up_is_not_told_as_joined(service: Service) -> None:
+    lease, told = SanlockLease(SPACE), list[str]()
+    lease.when_lost(told.append)
+    await lease.join(1)
+    await lease._look()
+    assert lease.joined == 1
+    service.host = None
+    await lease._look()
+    assert (lease.joined, told) == (None, [])
+    await lease.join(1)
+    await lease.acquire()
+    service.host = None
+    await lease._look()
+    assert (lease.joined, lease.held, len(told)) == (None, False, 1)
     await lease.release()
 
 

@@ -92,6 +92,8 @@ class SanlockLease:
                 " (sanlock's log says which)",
             )
         self._host = host
+        if not self._watch.running:
+            self._watch.start(chosen.settings.check_interval, now=False)
 
     async def leave(self) -> None:
         """Whoever holds a lease here keeps the host id: `HostIdNotReleased` (662)."""
@@ -107,7 +109,7 @@ class SanlockLease:
                 await pause(POLL)
         except (OSError, VirgateError) as problem:
             raise HostIdNotReleased(domain, host, reason(problem)) from None
-        self._host = None
+        self._forget()
 
     async def acquire(self) -> None:
         await self._acquire(self._spm)
@@ -174,9 +176,6 @@ class SanlockLease:
             if holder.over:
                 raise LeaseNotAcquired(domain, "it was lost at once")
             self._held.add(lease)
-            if not self._watch.running:
-                interval = chosen.settings.check_interval
-                self._watch.start(interval, now=False)
         except (OSError, LeaseNotAcquired, VirgateError) as problem:
             if not self._held:
                 self._end_holder()
@@ -221,32 +220,42 @@ class SanlockLease:
                 raise
         return self._holder
 
-    def _end_holder(self) -> None:
+    def _forget(self) -> None:
+        """This host has no id there any more; whoever needs one joins anew."""
+        self._host = None
         if self._watch.running:
             self._watch.stop()
+
+    def _end_holder(self) -> None:
         holder, self._holder = self._holder, None
         if holder is not None:
             holder.end()
 
     async def _look(self) -> None:
         """What sanlock does not list is lost. A question without an answer says nothing: the holder still lives."""
-        holder = self._holder
-        if holder is None:
+        host, holder, held = self._host, self._holder, frozenset(self._held)
+        if host is None:
             return
         try:
-            found = await service().call("held_by", holder.pid)
+            there = await service().call("joined", self._space.domain, host, str(self._space.ids))
+            found = await service().call("held_by", holder.pid) if holder and there else []
         except (OSError, VirgateError) as problem:
             self.log.warn("leases of {domain}: {why}", domain=self._space.domain, why=reason(problem))
             return
-        listed = {(name, path, offset) for space, name, _, disks in found for path, offset in disks}
-        for lease in tuple(self._held):
-            if self._holder is holder and (lease.name, str(lease.path), lease.offset) not in listed:
-                self._lost(f"sanlock does not list {lease.name} any more")
+        same = (self._host, self._holder, self._held) == (host, holder, held)  # else the answer may be older than they
+        if same and there is not None:
+            listed = {(name, path, offset) for space, name, _, disks in found for path, offset in disks}
+            gone = [lease.name for lease in held if (lease.name, str(lease.path), lease.offset) not in listed]
+            if gone:
+                self._lost(f"sanlock does not list {gone[0]} any more")
+            elif not there:
+                self.log.warn("host id {host} in {domain} is lost", host=host, domain=self._space.domain)
+                self._forget()
 
     def _lost(self, how: str) -> None:
         """The holder stays until `release` says that nothing writes: the SPM lease is not given back before."""
         spm, self._held = self.held, set()
-        self._host = None
+        self._forget()
         self.log.error("leases of {domain} are lost: {how}", domain=self._space.domain, how=how)
         if spm:
             self._tell(how)

@@ -37,7 +37,8 @@ class Sender:
     settings: MailboxSettings
     clock: Clock
     _requests: Requests = field(init=False, factory=Requests)
-    _written: bytes = field(init=False, default=BLANK)
+    _written: tuple[str, bytes] = field(init=False, default=("", BLANK))
+    """Master and mailbox: a master that is new to us has nothing of ours."""
     _queue: deque[bytes] = field(init=False, factory=deque)
     _askers: dict[bytes, list[Deferred[bool]]] = field(init=False, factory=dict)
     _running: Deferred[None] | None = field(init=False, default=None)
@@ -50,6 +51,7 @@ class Sender:
 
     async def start(self) -> None:
         """What an earlier life of this host asked for is not wanted any more."""
+        self._written = self.place.master, BLANK
         await self.place.write_requests(self.host, BLANK)
 
     async def ask(self, wish: Extend) -> bool:
@@ -84,6 +86,10 @@ class Sender:
         except (VirgateError, OSError) as problem:
             self.log.warn("mailbox of host {host} is not emptied: {problem}", host=self.host, problem=problem)
 
+    @property
+    def _wanted(self) -> tuple[str, bytes]:
+        return self.place.master, self._requests.block
+
     def _forget(self, message: bytes, asker: Deferred[bool]) -> None:
         waiting = self._askers.get(message, [])
         if asker in waiting:
@@ -108,7 +114,7 @@ class Sender:
             self._wake()
 
     async def _run(self) -> None:
-        while self._queue or self._requests.active or self._written != self._requests.block:
+        while self._queue or self._requests.active or self._written != self._wanted:
             try:
                 await self._turn()
                 self._failures = 0
@@ -123,9 +129,9 @@ class Sender:
         if not self._requests.active:
             self._requests.rebase(await self.place.read_replies(self.host))
         self._fill()
-        if (block := self._requests.block) != self._written:
-            await self.place.write_requests(self.host, block)
-            self._written = block
+        if (wanted := self._wanted) != self._written:
+            await self.place.write_requests(self.host, wanted[1])
+            self._written = wanted
             if self.settings.events:
                 await self.place.ring()
         if not self._requests.active:

@@ -52,14 +52,23 @@ class Helper:
     log = Logger()
 
     def __init__(
-        self, name: str, operations: str, *, heartbeat: float = 5.0, patience: float = 30.0, fenced: bool = False
+        self,
+        name: str,
+        operations: str,
+        *,
+        heartbeat: float = 5.0,
+        patience: float = 30.0,
+        fenced: bool = False,
+        idle: float | None = None,
     ) -> None:
         """Asks for a sign of life every `heartbeat` seconds of an operation; gives up after `patience` of silence.
 
-        A `fenced` one heeds the fence that its caller works behind (virgate.run.fence).
+        A `fenced` one heeds the fence that its caller works behind (virgate.run.fence). After `idle` seconds without
+        a call the worker ends: some 10 MiB less, and the next call pays for another start.
         """
         self.name = name
-        self._fenced = fenced
+        self._fenced, self._idle = fenced, idle
+        self._leisure: Any = None
         self._operations = operations
         self._heartbeat, self._patience = heartbeat, patience
         self._worker: WorkerHandle | None = None
@@ -147,6 +156,15 @@ class Helper:
             self._deadline = self._heard_at + call.limit
             worker.send(call.frame)
             self._timer = reactor.callLater(min(self._heartbeat, call.limit), self._check)
+        if self._leisure and self._leisure.active():
+            self._leisure.cancel()
+        if self._idle is not None and self._worker and not self._running:
+            self._leisure = reactor.callLater(self._idle, self._doze)
+
+    def _doze(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker:
+            worker.dismiss()
 
     def _start(self) -> WorkerHandle:
         if len(self._lost) >= UNKILLABLE:
@@ -223,16 +241,16 @@ class Helper:
 class Helpers:
     """One helper per key (a mount, a device group), made when it is first asked for. They heed fences."""
 
-    def __init__(self, operations: str, *, heartbeat: float = 5.0, patience: float = 30.0) -> None:
+    def __init__(
+        self, operations: str, *, heartbeat: float = 5.0, patience: float = 30.0, idle: float | None = 60.0
+    ) -> None:
         self._operations = operations
-        self._heartbeat, self._patience = heartbeat, patience
+        self._options: dict[str, Any] = {"heartbeat": heartbeat, "patience": patience, "idle": idle, "fenced": True}
         self._helpers: dict[str, Helper] = {}
 
     def __getitem__(self, key: str) -> Helper:
         if key not in self._helpers:
-            self._helpers[key] = Helper(
-                key, self._operations, heartbeat=self._heartbeat, patience=self._patience, fenced=True
-            )
+            self._helpers[key] = Helper(key, self._operations, **self._options)
         return self._helpers[key]
 
     def __iter__(self) -> Iterator[Helper]:

@@ -17,6 +17,7 @@ from virgate.hookspecs.leases import LeaseParameters
 from virgate.node.storage.domains.domains import Domains, FilesOf, storage_type
 from virgate.node.storage.domains.making import DomainMaker, check_name
 from virgate.node.storage.domains.monitor import Monitors
+from virgate.node.storage.domains.probing import Probes
 from virgate.node.storage.errors import DomainNameTooLong, IsMemberOfPool, NoPoolConnected, PoolIsConnected
 from virgate.node.storage.external_leases import ExternalLeases
 from virgate.node.storage.images.copying import Copying
@@ -122,13 +123,14 @@ class Storage:
         qemu = qemu or QemuImg()
         tree = Repository(repository, run_dir, helpers[REPOSITORY])
         domains = Domains(tree, helpers, hooks, qemu, owner(settings))
-        monitors = Monitors(domains, events, clock, settings.monitor_interval)
+        monitors = Monitors(domains, events, clock, settings.monitor_interval, Probes(helpers, settings.patience))
         pools = Pools(domains, monitors, tasks, locks)
         events.listen("storage.domain", pools.heard)
         election = Election(PoolCandidate(pools), spm, clock, settings.monitor_interval)
         jobs = Jobs(domains, pools, tasks, locks)
         volumes = Volumes(jobs, qemu, clock)
         servers = Servers(domains, reader(settings), settings.mount_limit)
+        monitors.mend = servers.renew
         Rollback(domains, qemu).register(recoveries)
         mailboxes, growing = attend(
             pools, helpers, mailbox or MailboxSettings(), thin or ThinSettings(), endpoint or Endpoint.unknown()

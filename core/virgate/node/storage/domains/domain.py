@@ -50,6 +50,8 @@ class Domain(ABC):
         self.path = path
         """The folder in which the domain's tree appears on this host."""
         self.files = files
+        self.probes = files
+        """What `look` uses: not behind long work."""
         self.type = type
         self.lease = lease
         self._changing = DeferredLock()

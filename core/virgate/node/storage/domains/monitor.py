@@ -4,7 +4,8 @@ Told on the event bus at the first result and at each change between valid and i
 valid, code).
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from attrs import define, field
@@ -17,16 +18,25 @@ from virgate.errors import VirgateError
 from virgate.events import EventBus
 from virgate.node.storage.domains.domain import Domain, Health
 from virgate.node.storage.domains.domains import Domains
-from virgate.node.storage.errors import StorageError
+from virgate.node.storage.domains.probing import Probes
+from virgate.node.storage.errors import StaleMount, StorageError
 from virgate.node.storage.values import Class, Clock
 from virgate.run.fence import unfenced
 
 UNKNOWN_VERSION = -1
+GOLDEN = 0.618
+"""Multiples of it, without their whole parts, lie evenly between 0 and 1, however many there are."""
+
+
+JOIN_AGAIN = 60.0
+"""Seconds after which a host id that was had is asked for again: it may be lost without a word."""
+
+Mend = Callable[[Path], Awaitable[None]]
 
 
 @define(eq=False)
 class Monitor:
-    """Looks at one domain, waits, looks again. The host id of this host is joined in between if it is missing."""
+    """Looks at one domain, waits, looks again. The host id of this host is joined beside that if it is missing."""
 
     log = Logger()
 
@@ -36,17 +46,31 @@ class Monitor:
     events: EventBus
     clock: Clock
     interval: float
+    probes: Probes | None = None
+    """Where looks are made; None: where the domain's other work is done."""
+    mend: Mend | None = None
+    """Connects a mount point anew."""
+    first: float | None = None
+    """The pause after the first look, if another one: so the looks at many domains spread over the interval."""
     code: int = 0
     health: Health | None = None
     version: int = UNKNOWN_VERSION
     checked: float | None = None
     """When the last check ended; None before the first."""
     _running: "Deferred[None] | None" = None
-    _acquired: bool = False
+    _joining: "Deferred[None] | None" = None
+    _asked: float | None = None
+    """When the host id was asked for last."""
 
     @property
     def valid(self) -> bool:
         return self.code == 0
+
+    @property
+    def acquired(self) -> bool:
+        """Whether this host has its id in the domain."""
+        found = self.domains.known().get(self.domain)
+        return found is not None and found.lease.joined is not None
 
     def start(self) -> None:
         self._running = unfenced(self._run())
@@ -55,8 +79,10 @@ class Monitor:
     async def stop(self, *, leave: bool = True) -> None:
         """Ends it; with `leave` the host id is given back."""
         running, self._running = self._running, None
-        if running is not None:
-            running.cancel()
+        joining, self._joining = self._joining, None
+        for work in (running, joining):
+            if work is not None:
+                work.cancel()
         found = self.domains.known().get(self.domain)
         if leave and found is not None and not found.lease.held:
             await found.lease.leave()
@@ -66,32 +92,55 @@ class Monitor:
         before = (self.checked is not None, self.valid)
         try:
             found = await self.domains.find(self.domain)
+            if self.probes is not None:
+                found.probes = self.probes.of(found.id, _server(found))
             self.health = await found.look()
             self.version = found.version
             self.code = 0
         except (VirgateError, OSError) as problem:
             self.code = _code(problem)
             self.log.warn("domain {domain}: {problem}", domain=self.domain, problem=problem)
+            if isinstance(problem, StaleMount):
+                await self._mend()
         else:
-            await self._join(found)
+            self._join(found)
         self.checked = self.clock.seconds()
         if before != (True, self.valid):
             self.events.tell("storage.domain", domain=self.domain, valid=self.valid, code=self.code)
 
-    async def _join(self, found: Domain) -> None:
-        if found.record.domain_class is Class.Iso or found.lease.joined is not None:
-            self._acquired = found.lease.joined is not None
-            return
+    async def _mend(self) -> None:
+        found = self.domains.known().get(self.domain)
+        if self.mend is not None and found is not None:
+            try:
+                await self.mend(found.path.parent)
+            except (VirgateError, OSError) as problem:
+                self.log.warn("domain {domain} is not mounted again: {problem}", domain=self.domain, problem=problem)
+
+    def _join(self, found: Domain) -> None:
+        """Joining takes long on shared storage: looks go on meanwhile."""
+        now = self.clock.seconds()
+        missing = found.lease.joined is None
+        due = self._asked is None or now - self._asked >= JOIN_AGAIN
+        if found.record.domain_class is not Class.Iso and self._joining is None and (missing or due):
+            self._asked = now
+            self._joining = Deferred.fromCoroutine(self._joined(found))
+            if self._joining.called:
+                self._joining = None
+
+    async def _joined(self, found: Domain) -> None:
         try:
             await found.lease.join(self.host)
-        except VirgateError as problem:
+        except (VirgateError, OSError, CancelledError) as problem:
             self.log.warn("domain {domain}: {problem}", domain=self.domain, problem=problem)
-        self._acquired = found.lease.joined is not None
+        finally:
+            self._joining = None
 
     async def _run(self) -> None:
+        pause = self.interval if self.first is None else self.first
         while True:
             await self.check()
-            await deferLater(self.clock, self.interval)  # type: ignore[arg-type]
+            await deferLater(self.clock, pause)  # type: ignore[arg-type]
+            pause = self.interval
 
     def entry(self) -> dict[str, Any]:
         """The domain in repoStats (spec xmlrpc-storage 4.7)."""
@@ -102,7 +151,7 @@ class Monitor:
             "delay": str(self.health.delay if self.health else 0.0),
             "valid": self.valid,
             "version": self.version,
-            "acquired": self._acquired,
+            "acquired": self.acquired,
             "actual": self.checked is not None,
         }
 
@@ -112,6 +161,12 @@ def _code(problem: Exception) -> int:
     if isinstance(problem, VirgateError) and problem.code != VirgateError.code:
         return problem.code
     return StorageError.code
+
+
+def _server(domain: Domain) -> str:
+    """What domains have in common that fail together: the server of a mount, the device of a volume group."""
+    place = domain.path.parent.name
+    return place.rpartition(":")[0] or domain.id
 
 
 def _ended(failure: Failure) -> None:
@@ -126,6 +181,9 @@ class Monitors:
     events: EventBus
     clock: Clock
     interval: float = 10.0
+    probes: Probes | None = None
+    mend: Mend | None = None
+    _started: int = 0
     _running: dict[str, Monitor] = field(factory=dict)
     _alone: set[str] = field(factory=set)
 
@@ -164,7 +222,12 @@ class Monitors:
         await self._stop(set(self._running), leave=leave)
 
     def _start(self, domain: str, host: int) -> None:
-        monitor = Monitor(self.domains, domain, host, self.events, self.clock, self.interval)
+        spread = self._started * GOLDEN % 1
+        self._started += 1
+        monitor = Monitor(
+            self.domains, domain, host, self.events, self.clock, self.interval, self.probes, self.mend,
+            first=self.interval * (1 - spread / 2),
+        )  # fmt: skip
         self._running[domain] = monitor
         monitor.start()
 

@@ -90,6 +90,13 @@ class NotBackup(StorageError):
 
 
 @error
+class StaleMount(StorageError):
+    code: ClassVar[int] = 384
+    text: ClassVar[str] = "Domain {self.domain} is on a server that forgot what is mounted here; it is mounted again"
+    domain: str
+
+
+@error
 class DomainAccess(StorageError):
     code: ClassVar[int] = 379
     text: ClassVar[str] = "Domain is either partially accessible or entirely inaccessible: {self.domain}"

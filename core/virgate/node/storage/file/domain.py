@@ -1,5 +1,6 @@
 """A domain that is a folder: LOCALFS, NFS, POSIXFS, GLUSTERFS (spec storage-format 1)."""
 
+import errno
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from virgate.hookspecs.leases import LeaseManager
 from virgate.hookspecs.storage import Kind, StorageType
 from virgate.node.storage.domains.domain import Domain, Health
 from virgate.node.storage.domains.record import DomainRecord
-from virgate.node.storage.errors import DomainAccess, NoSuchDomain
+from virgate.node.storage.errors import DomainAccess, NoSuchDomain, StaleMount
 from virgate.node.storage.file.images import FileImages
 from virgate.node.storage.images.qemu_img import QemuImg
 from virgate.node.storage.repository import Repository
@@ -61,7 +62,7 @@ class FileDomain(Domain):
         self.images.version = record.version
 
     async def look(self) -> Health:
-        found = await self._call("check_domain", str(self.path))
+        found = await self._call("check_domain", str(self.path), self.probes)
         self.record = self._decoded(found["metadata"])
         return Health(found["delay"], found["total"], found["free"])
 
@@ -81,12 +82,14 @@ class FileDomain(Domain):
     def details(self) -> dict[str, str]:
         return {"remotePath": self.record.remote}
 
-    async def _call(self, operation: str, path: str) -> Any:
+    async def _call(self, operation: str, path: str, files: Files | None = None) -> Any:
         try:
-            return await self.files.call(operation, path)
+            return await (files or self.files).call(operation, path)
         except (FileNotFoundError, NotADirectoryError):
             raise NoSuchDomain(self.id) from None
-        except OSError:
+        except OSError as problem:
+            if problem.errno == errno.ESTALE:
+                raise StaleMount(self.id) from None
             raise DomainAccess(self.id) from None
 
     def _decoded(self, data: bytes) -> DomainRecord:

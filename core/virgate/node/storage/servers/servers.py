@@ -71,6 +71,15 @@ class Servers:
             await connection.disconnect(self)
             self.domains.forget()
 
+    async def renew(self, mount: Path) -> None:
+        """Connects anew what is shown at a mount point whose server forgot it."""
+        for connection in tuple(self._users):
+            remote = getattr(connection, "remote", None)
+            if remote is not None and self.mount_point(remote).name == mount.name:
+                await connection.disconnect(self)
+                await connection.connect(self)
+                self.domains.forget()
+
     def _forget(self, connection: StorageType, user: str) -> None:
         users = self._users.get(connection, set())
         users.discard(user)

@@ -113,7 +113,7 @@ class BlockDomain(Domain):
         if self.lvm.clock.seconds() - self._checked >= CHECK_INTERVAL:
             await self.lvm.check_group(self.id)
             self._checked = self.lvm.clock.seconds()
-        delay = await self._opened(lambda: self.files.call("time_read", str(self.lvm.path(self.id, METADATA))))
+        delay = await self._opened(lambda: self.probes.call("time_read", str(self.lvm.path(self.id, METADATA))))
         if self.version:
             self.record = self._decoded(group)
         return Health(

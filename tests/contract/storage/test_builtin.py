@@ -6,7 +6,10 @@ from contract.storage.types import RecordingHost, StorageTypeContract
 
 from virgate.hookspecs.leases import LeaseSpace
 from virgate_plugins.leases.local import LocalLease
+from virgate_plugins.storage.glusterfs import GlusterVolume
 from virgate_plugins.storage.localfs import LocalFolder
+from virgate_plugins.storage.nfs import NfsExport
+from virgate_plugins.storage.posixfs import PosixFileSystem
 
 
 class TestLocalFolder(StorageTypeContract):
@@ -22,6 +25,42 @@ class TestLocalFolder(StorageTypeContract):
     @pytest.fixture
     def host(self, tmp_path):
         return RecordingHost(tmp_path / "data-center")
+
+
+class Mounted(StorageTypeContract):
+    @pytest.fixture
+    def host(self, tmp_path):
+        return RecordingHost(tmp_path / "data-center")
+
+
+class TestNfsExport(Mounted):
+    @pytest.fixture
+    def type(self):
+        return NfsExport
+
+    @pytest.fixture
+    def parameters(self):
+        return {"id": "1", "connection": "nas:/exports/my_data"}
+
+
+class TestPosixFileSystem(Mounted):
+    @pytest.fixture
+    def type(self):
+        return PosixFileSystem
+
+    @pytest.fixture
+    def parameters(self):
+        return {"id": "1", "connection": "mon1:6789:/cephfs", "vfs_type": "ceph"}
+
+
+class TestGlusterVolume(Mounted):
+    @pytest.fixture
+    def type(self):
+        return GlusterVolume
+
+    @pytest.fixture
+    def parameters(self):
+        return {"id": "1", "connection": "nas:/volume"}
 
 
 class TestLocalLease(LeaseManagerContract):

@@ -18,14 +18,36 @@ from virgate.hookspecs.storage import Kind
 
 
 class RecordingHost:
-    """A `StorageHost` that keeps its links in a folder and checks nothing but existence."""
+    """A `StorageHost` that keeps its links in a folder and checks nothing but existence.
+
+    What is mounted is a folder with a file that says how; `mount` notes (remote, file system, options) in `mounts`.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.mounts: list[tuple[str, str, str]] = []
         root.mkdir()
 
-    def mount_point(self, remote: str) -> Path:
-        return self.root / remote.replace("_", "__").replace("/", "_")
+    def mount_point(self, remote: str, *, below: str = "") -> Path:
+        return self.root / below / remote.replace("_", "__").replace("/", "_")
+
+    async def mount(self, remote: str, file_system: str, options: str, *, below: str = "") -> None:
+        self.mounts.append((remote, file_system, options))
+        point = self.mount_point(remote, below=below)
+        point.mkdir(parents=True, exist_ok=True)
+        (point / "mounted").write_text(f"{file_system} {options}")
+
+    async def unmount(self, remote: str, *, below: str = "") -> None:
+        point = self.mount_point(remote, below=below)
+        if point.exists():
+            (point / "mounted").unlink()
+            point.rmdir()
+
+    def mounted(self, remote: str, *, below: str = "") -> bool:
+        return (self.mount_point(remote, below=below) / "mounted").exists()
+
+    async def rescan(self) -> None:
+        """There are no devices."""
 
     async def check_folder(self, path: Path) -> None:
         if not path.is_dir():
@@ -66,7 +88,7 @@ class StorageTypeContract:
         connection = type.read(parameters)
         await connection.connect(host)
         await connection.connect(host)
-        assert host.mount_point(parameters["connection"]).is_dir()
+        assert host.mount_point(parameters["connection"], below=getattr(type, "below", "")).is_dir()
 
     @pytest_twisted.ensureDeferred
     async def test_disconnecting_ends_it_and_may_be_repeated(self, type, parameters, host):
@@ -74,4 +96,24 @@ class StorageTypeContract:
         await connection.connect(host)
         await connection.disconnect(host)
         await connection.disconnect(host)
-        assert not host.mount_point(parameters["connection"]).exists()
+        assert not host.mount_point(parameters["connection"], below=getattr(type, "below", "")).exists()
+
+    def test_values_can_be_compared_and_counted(self, type, parameters):
+        """The last user of a connection ends it: equal values are the same connection."""
+        first, second = type.read(parameters), type.read(dict(parameters))
+        assert first == second and len({first, second}) == 1
+        assert type.read({**parameters, "mnt_options": "ro"}) == first, "options do not tell places apart"
+
+    def test_its_domains_have_sectors_that_exist(self, type):
+        assert set(getattr(type, "block_sizes", (512,))) <= {512, 4096}
+
+    @pytest_twisted.ensureDeferred
+    async def test_a_quick_look_says_whether_it_is_connected(self, type, parameters, host):
+        connection = type.read(parameters)
+        look = getattr(connection, "connected", None)
+        if look is not None:
+            assert not await look(host)
+            await connection.connect(host)
+            assert await look(host)
+            await connection.disconnect(host)
+            assert not await look(host)

@@ -19,11 +19,11 @@ _OTHER_MOUNTS = frozenset(
 
 def checked_options(options: str) -> str:
     """`IllegalMountOptions` (471) for what is no list of options of one new mount."""
-    if options.startswith("-") or not options.isprintable():
+    if not options.isprintable():
         raise IllegalMountOptions(options, "it is no list of words with commas between them")
     for option in options.split(","):
         name = option.partition("=")[0].strip()
-        if name.lower() in _OTHER_MOUNTS or name.lower().startswith("x-mount."):
+        if name.startswith("-") or name.lower() in _OTHER_MOUNTS or name.lower().startswith("x-mount."):
             raise IllegalMountOptions(options, f"'{name}' does not belong to a mount of storage")
     return options
 

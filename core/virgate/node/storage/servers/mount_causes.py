@@ -34,7 +34,7 @@ _SIGNS: tuple[tuple[str, Cause], ...] = (
     (r"failed to resolve|name or service not known|temporary failure in name|resource temporarily unavailable",
      Cause.UNKNOWN_HOST),
     (r"timed out|timeout", Cause.NO_ANSWER),
-    (r"need a /sbin/mount\.|helper program|no such file or directory: '?/sbin/mount", Cause.NO_HELPER),
+    (r"need a /sbin/mount\.|no such file or directory: '?/sbin/mount", Cause.NO_HELPER),
     (r"access denied|permission denied|operation not permitted|not permitted", Cause.DENIED),
     (r"protocol not supported|requested nfs version|program not registered", Cause.WRONG_VERSION),
     (r"unknown filesystem type|wrong fs type|bad superblock|no such device", Cause.WRONG_TYPE),

@@ -144,8 +144,8 @@ class Mounts:
 
 
 def environment() -> dict[str, str]:
-    """Messages are read, so they come in English."""
-    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin:" + os.environ.get("PATH", ""), "LC_ALL": "C"}
+    """Messages are read, so they come in English. Helpers of mount(8) are where administrators' programs are."""
+    return {"PATH": os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin", "LC_ALL": "C"}
 
 
 def backing_file(device: str) -> str | None:

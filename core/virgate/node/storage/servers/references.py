@@ -97,6 +97,9 @@ class References:
         except VirgateError as problem:
             self.log.warn("{problem}", problem=problem)
             return problem.code
+        except Exception as problem:  # its text may quote a password
+            self.log.error("a reference failed with {kind}", kind=type(problem).__name__)
+            return GENERAL
         return 0
 
     async def _acquire(self, id: str, given: Any) -> None:
@@ -138,8 +141,13 @@ class References:
         self._wait()
 
     def _wait(self) -> None:
-        if self._timer is None and self._turns:
-            self._timer = self.clock.callLater(PERIOD / len(self._turns), self._next)
+        if not self._turns:
+            return
+        delay = PERIOD / len(self._turns)
+        if self._timer is None:
+            self._timer = self.clock.callLater(delay, self._next)
+        elif self._timer.getTime() > self.clock.seconds() + delay:
+            self._timer.reset(delay)
 
     def _next(self) -> None:
         self._timer = None

@@ -1,5 +1,6 @@
 """Builds the node: every manager once, each given the others through the narrow doors it asks for."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from attrs import frozen
@@ -53,7 +54,7 @@ def assemble(settings: Settings, places: Places, hooks: Hooks, registry: Registr
     libvirt = settings[LibvirtSettings]
     hypervisor = Hypervisor(libvirt.uri, events, threads=libvirt.threads)
     channels, consoles = _sockets(settings, places)
-    storage = _storage(settings, places, hooks, events)
+    storage = _storage(settings, places, hooks, events, lambda: host.uuid)
     host = Host(
         settings,
         hypervisor,
@@ -100,7 +101,7 @@ def _sockets(settings: Settings, places: Places) -> tuple[Path, Path]:
     return settings[MachineSettings].channels or usual[0], usual[1]
 
 
-def _storage(settings: Settings, places: Places, hooks: Hooks, events: EventBus) -> Storage:
+def _storage(settings: Settings, places: Places, hooks: Hooks, events: EventBus, host: Callable[[], str]) -> Storage:
     values, recoveries, thin = settings[StorageSettings], Recoveries(), settings[ThinSettings]
     storage = Storage.assembled(
         values,
@@ -113,6 +114,7 @@ def _storage(settings: Settings, places: Places, hooks: Hooks, events: EventBus)
         tasks=Tasks(recoveries, events, settings[TaskSettings]),
         recoveries=recoveries,
         locks=Locks(_reactor, settings[TaskSettings].lock_timeout),
+        host=host,
         spm=settings[SpmSettings],
         mailbox=settings[MailboxSettings],
         thin=thin,

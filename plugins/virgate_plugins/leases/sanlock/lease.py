@@ -233,7 +233,7 @@ class SanlockLease:
 
     async def _look(self) -> None:
         """What sanlock does not list is lost. A question without an answer says nothing: the holder still lives."""
-        host, holder, held = self._host, self._holder, frozenset(self._held)
+        host, holder, held = self._host, self._holder, set(self._held)
         if host is None:
             return
         try:

@@ -7,7 +7,7 @@ import xmlrpc.client
 from typing import Any, ClassVar
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
@@ -44,7 +44,7 @@ async def call(here: Endpoint, address: str, port: int, verb: str, *arguments: A
             return _status(await exchange.done)
         finally:
             exchange.transport.abortConnection()
-    except (VirgateError, xmlrpc.client.Error):
+    except CancelledError:
         raise
     except Exception as problem:
         raise CallFailed(where, str(problem) or type(problem).__name__) from problem

@@ -102,7 +102,7 @@ class PlayedQemu(QemuImg):
     async def allocate(self, path: Path, start: int, length: int, *, empty: bool = False) -> None:
         await self._step("allocate")
 
-    async def look(self, path: Path) -> Look:
+    async def look(self, path: Path, form: VolumeFormat = VolumeFormat.COW) -> Look:
         found = load(path)
         return Look("qcow2", found["size"], found["backing"])
 
@@ -120,6 +120,7 @@ class PlayedQemu(QemuImg):
         report: Report,
         level: str,
         backing: tuple[str, str] | None = None,
+        direct: bool = False,
     ) -> None:
         await self._step("convert")
         content, size = seen(source, source_format), _size(source, source_format)

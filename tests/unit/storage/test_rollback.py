@@ -4,6 +4,7 @@ import pytest
 import pytest_twisted
 
 from virgate.errors import InvalidParameter
+from virgate.hookspecs.storage import Kind
 from virgate.node.storage.errors import NoSuchImage
 from virgate.node.storage.formats.task_files import Recovery
 from virgate.node.storage.formats.volume_metadata import VolumeFormat
@@ -34,8 +35,10 @@ class Images:
 
 
 class Domains:
-    def __init__(self):
-        self.images = Images()
+    id = SD
+
+    def __init__(self, kind=Kind.FILE):
+        self.images, self.kind = Images(), kind
 
     async def find(self, domain):
         assert domain == SD
@@ -54,16 +57,21 @@ def recoveries(domains):
     return made
 
 
-OURS = [
-    rollback.undo_image(FOLDER),
-    rollback.sentinel(SD, IMG, VOL),
-    rollback.undo_half(f"{FOLDER}/{VOL}"),
-    rollback.undo_metadata(f"{FOLDER}/{VOL}"),
-    rollback.undo_share(f"{FOLDER}/{VOL}"),
-    rollback.undo_parent(SD, IMG, VOL),
-    rollback.undo_volume(f"/rhev/data-center/{SP}", SD, IMG, VOL, FOLDER),
-    rollback.undo_rename(f"{FOLDER}/{VOL}", f"{FOLDER}/{VOL}_MERGE"),
-]
+def ours(kind):
+    domain = Domains(kind)
+    return [
+        rollback.undo_image(FOLDER),
+        rollback.sentinel(domain, IMG, VOL),
+        rollback.undo_half(domain, VOL, f"{FOLDER}/{VOL}"),
+        rollback.undo_metadata(domain, f"{FOLDER}/{VOL}"),
+        rollback.undo_share(domain, f"{FOLDER}/{VOL}"),
+        rollback.undo_parent(SD, IMG, VOL),
+        rollback.undo_volume(domain, f"/rhev/data-center/{SP}", IMG, VOL),
+        rollback.undo_rename(domain, FOLDER, VOL, f"{VOL}_MERGE"),
+    ]
+
+
+OURS = [*ours(Kind.FILE), *ours(Kind.BLOCK)]
 
 
 @pytest.mark.parametrize("step", OURS, ids=lambda step: step.function)
@@ -99,7 +107,7 @@ async def test_steps_of_every_version_of_old_hosts_are_run(recoveries, object, f
 
 @pytest_twisted.ensureDeferred
 async def test_a_renamed_volume_gets_its_name_back(recoveries, domains):
-    await recoveries.run(rollback.undo_rename(f"{FOLDER}/{VOL}", f"{FOLDER}/{VOL}_MERGE"))
+    await recoveries.run(rollback.undo_rename(domains, FOLDER, VOL, f"{VOL}_MERGE"))
     assert domains.images.asked == [("rename", IMG, f"{VOL}_MERGE", VOL)]
 
 
@@ -107,5 +115,5 @@ async def test_a_renamed_volume_gets_its_name_back(recoveries, domains):
 @pytest_twisted.ensureDeferred
 async def test_a_path_outside_of_images_is_never_touched(recoveries, domains, path):
     with pytest.raises(InvalidParameter):
-        await recoveries.run(rollback.undo_metadata(path))
+        await recoveries.run(rollback.undo_metadata(domains, path))
     assert domains.images.asked == []

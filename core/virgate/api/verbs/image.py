@@ -4,6 +4,7 @@ from virgate.api.verb import Family, Reply, verb
 from virgate.api.wire import Anything, Flag, Integer, Text
 from virgate.node.node import Node
 from virgate.node.storage.images.copying import Copy
+from virgate.node.storage.images.volumes import Wipe
 from virgate.node.storage.values import is_blank
 
 STORAGE = Family.STORAGE
@@ -24,10 +25,16 @@ async def teardown(node: Node, pool: Text, domain: Text, image: Text, volume: An
 
 @verb("Image.delete", xmlrpc="deleteImage", family=STORAGE)
 async def delete(
-    node: Node, domain: Text, pool: Text, image: Text, post_zero: Flag = False, force: Flag = False
+    node: Node,
+    domain: Text,
+    pool: Text,
+    image: Text,
+    post_zero: Flag = False,
+    force: Flag = False,
+    discard: Flag = False,
 ) -> Reply:
     """Delete an image with all its volumes."""
-    return Reply({"uuid": await node.storage.images.delete(pool, domain, image)})
+    return Reply({"uuid": await node.storage.images.delete(pool, domain, image, wipe=Wipe(post_zero, discard))})
 
 
 @verb("Volume.copy", xmlrpc="copyImage", family=STORAGE, default_code=251)
@@ -76,9 +83,12 @@ async def move(
     operation: Integer,
     post_zero: Flag = False,
     force: Flag = False,
+    discard: Flag = False,
 ) -> Reply:
     """Copy an image to another domain, and delete it here if it is to move."""
-    return Reply({"uuid": await node.storage.moving.move(pool, domain, new_domain, image, operation, force)})
+    wipe = Wipe(post_zero, discard)
+    task = await node.storage.moving.move(pool, domain, new_domain, image, operation, force, wipe=wipe)
+    return Reply({"uuid": task})
 
 
 @verb("Image.cloneStructure", xmlrpc="cloneImageStructure", family=STORAGE)
@@ -105,7 +115,8 @@ async def merge_snapshots(
     post_zero: Flag = False,
 ) -> Reply:
     """Merge volumes of an image that no machine uses into the last of them."""
-    return Reply({"uuid": await node.storage.merging.merge(pool, domain, image, ancestor, successor)})
+    task = await node.storage.merging.merge(pool, domain, image, ancestor, successor, wipe=Wipe(post_zero))
+    return Reply({"uuid": task})
 
 
 @verb("Image.reconcileVolumeChain", xmlrpc="reconcileVolumeChain", family=STORAGE, default_code=200)

@@ -5,6 +5,7 @@ from virgate.api.wire import Anything, Array, Flag, Integer, Text
 from virgate.node.node import Node
 from virgate.node.storage.formats.volume_metadata import BLANK_UUID
 from virgate.node.storage.images.volume_making import Wanted
+from virgate.node.storage.images.volumes import Wipe
 from virgate.node.storage.values import is_blank, new_allocation, new_format, size_in_bytes
 from virgate.units import Size
 
@@ -44,10 +45,18 @@ async def create(
 
 @verb("Image.deleteVolumes", xmlrpc="deleteVolume", family=STORAGE, default_code=222)
 async def delete(
-    node: Node, domain: Text, pool: Text, image: Text, volumes: Array, post_zero: Flag = False, force: Flag = False
+    node: Node,
+    domain: Text,
+    pool: Text,
+    image: Text,
+    volumes: Array,
+    post_zero: Flag = False,
+    force: Flag = False,
+    discard: Flag = False,
 ) -> Reply:
     """Delete volumes in the given order."""
-    return Reply({"uuid": await node.storage.volumes.delete(pool, domain, image, volumes, force)})
+    wipe = Wipe(post_zero, discard)
+    return Reply({"uuid": await node.storage.volumes.delete(pool, domain, image, volumes, force, wipe=wipe)})
 
 
 @verb("Volume.extendSize", xmlrpc="extendVolumeSize", family=STORAGE)
@@ -93,7 +102,7 @@ async def set_size(node: Node, domain: Text, pool: Text, image: Text, volume: Te
 @verb("Volume.refresh", xmlrpc="refreshVolume", family=STORAGE)
 async def refresh(node: Node, domain: Text, pool: Text, image: Text, volume: Text) -> None:
     """See that a volume was extended on another host; files need nothing for that."""
-    await node.storage.volumes.size(domain, image, volume)
+    await node.storage.volumes.refresh(domain, image, volume)
 
 
 @verb("Volume.setDescription", xmlrpc="setVolumeDescription", family=STORAGE)

@@ -2,11 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 
 from attrs import frozen
 
+from virgate.node.storage.errors import NoSuchImage
 from virgate.node.storage.formats.volume_metadata import Allocation, VolumeFormat, VolumeMetadata
 from virgate.node.storage.images.chain import Image
 
@@ -38,6 +39,14 @@ class ImageStore(ABC):
     @abstractmethod
     async def survey(self, image: str) -> Image:
         """The image with its volumes; `NoSuchImage` (268)."""
+
+    async def everything(self) -> dict[str, Image]:
+        """Every image with its volumes; one that goes meanwhile is left out."""
+        found = {}
+        for image in await self.all():
+            with suppress(NoSuchImage):
+                found[image] = await self.survey(image)
+        return found
 
     @abstractmethod
     async def starts(self, image: str, volumes: Sequence[str], length: int) -> list[bytes]:
@@ -109,7 +118,7 @@ class ImageStore(ABC):
     async def reserve(self, image: str, volume: str, size: int) -> None:
         """Makes room for `size` bytes of stored data where a thin volume does not grow by itself; only the SPM may.
 
-        Never shrinks, and nothing happens where the file system gives the room. `CannotExtendVolume` (206).
+        Never shrinks, and nothing happens where the file system gives the room. `CannotResizeLogicalVolume` (554).
         """
 
     @abstractmethod
@@ -129,12 +138,27 @@ class ImageStore(ABC):
         """Gives a volume's data, metadata and lease another name."""
 
     @abstractmethod
-    async def remove(self, image: str, volume: str) -> None:
-        """Removes what there is of a volume."""
+    async def remove(self, image: str, volume: str, *, zero: bool = False, discard: bool = False) -> None:
+        """Removes what there is of a volume. `zero` wipes its blocks first, `discard` gives them back, if it has any.
+
+        A volume of another image, such as a template, only goes out of this one.
+        """
+
+    async def hide(self, image: str, *, zero: bool) -> bool:
+        """Takes the image out of sight where deleting it takes long; False where `delete` is quick enough."""
+        return False
 
     @abstractmethod
-    async def delete(self, image: str) -> None:
-        """Takes the image out of sight in one step, then removes it."""
+    async def delete(self, image: str, *, zero: bool = False, discard: bool = False) -> None:
+        """Takes the image out of sight in one step, then removes it; also one that is out of sight already."""
+
+    async def clear_slot(self, slot: int) -> None:
+        """Empties a metadata slot, for journals that name one; files have none."""
+        return
+
+    async def renew_lease(self, volume: str) -> None:
+        """Writes a free lease for a volume whose lease was renamed, for journals that name one; files take it along."""
+        return
 
     @abstractmethod
     async def collect_garbage(self, *, volumes: bool) -> None:

@@ -3,6 +3,7 @@
 from attrs import evolve, frozen
 
 from virgate.errors import InvalidParameter
+from virgate.hookspecs.storage import Kind
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.errors import (
     CannotCopyImage,
@@ -21,7 +22,7 @@ from virgate.node.storage.formats.volume_metadata import (
 from virgate.node.storage.images.jobs import Jobs
 from virgate.node.storage.images.qemu_img import QemuImg, compat
 from virgate.node.storage.images.trust import legal_chain
-from virgate.node.storage.images.volume_making import VolumeMaker, Wanted
+from virgate.node.storage.images.volume_making import VolumeMaker, Wanted, possible
 from virgate.node.storage.repository import part
 from virgate.node.storage.values import Clock
 from virgate.node.tasks.locks import image as image_lock
@@ -89,36 +90,56 @@ class Copying:
         )
 
     async def _copy(self, pool: str, source: Domain, target: Domain, wanted: Copy, task: Task) -> None:
-        chain = await legal_chain(source, await source.images.survey(wanted.image), wanted.volume)
-        last = chain[-1].metadata
-        allocation = wanted.allocation or last.allocation
-        await make_room(target, wanted.new_image, force=wanted.force)
-        metadata = await VolumeMaker(target, self.jobs.folder(pool), task).make(
-            Wanted(
-                image=wanted.new_image,
-                volume=wanted.new_volume,
-                capacity=last.capacity,
-                format=wanted.format or last.format,
-                allocation=Allocation.SPARSE,
-                disk_type=last.disk_type,
-                description=wanted.description,
-                created=int(self.clock.seconds()),
-                legality=Legality.ILLEGAL,
-            )
-        )
-        try:
-            await self.qemu.convert(
-                source.images.path(wanted.image, wanted.volume),
-                last.format,
-                target.images.path(wanted.new_image, wanted.new_volume),
-                metadata.format,
-                report=task.report,
-                level=compat(target.version),
+        async with source.images.used(wanted.image, wanted.volume):
+            chain = await legal_chain(source, await source.images.survey(wanted.image), wanted.volume)
+            last = chain[-1].metadata
+            form = wanted.format or last.format
+            allocation = wanted.allocation or possible(target, form, last.allocation)
+            if possible(target, form, allocation) is not allocation:
+                raise IncorrectFormat(f"{form.name} and {allocation.name} on a block domain")
+            await make_room(target, wanted.new_image, force=wanted.force)
+            metadata = await VolumeMaker(target, self.jobs.folder(pool), task).make(
+                Wanted(
+                    image=wanted.new_image,
+                    volume=wanted.new_volume,
+                    capacity=last.capacity,
+                    format=form,
+                    allocation=possible(target, form, Allocation.SPARSE),
+                    disk_type=last.disk_type,
+                    description=wanted.description,
+                    created=int(self.clock.seconds()),
+                    legality=Legality.ILLEGAL,
+                )
             )
             final = evolve(metadata, legality=Legality.LEGAL, role=wanted.role, allocation=allocation)
-            await finish(self.qemu, target, wanted.new_image, wanted.new_volume, final)
-        except (OSError, ProgramFailed) as problem:
-            raise CannotCopyImage(wanted.volume, wanted.new_volume, str(problem)) from problem
+            try:
+                await self._convert(source, target, wanted, last.format, final, task)
+            except (OSError, ProgramFailed) as problem:
+                raise CannotCopyImage(wanted.volume, wanted.new_volume, str(problem)) from problem
+
+    async def _convert(
+        self, source: Domain, target: Domain, wanted: Copy, form: VolumeFormat, final: VolumeMetadata, task: Task
+    ) -> None:
+        path, level = source.images.path(wanted.image, wanted.volume), compat(target.version)
+        image, volume = wanted.new_image, wanted.new_volume
+        if has_to_reserve(target, final):
+            await target.images.reserve(image, volume, await self.qemu.measure(path, form, level))
+        async with target.images.used(image, volume):
+            await self.qemu.convert(
+                path,
+                form,
+                target.images.path(image, volume),
+                final.format,
+                report=task.report,
+                level=level,
+                direct=target.kind is Kind.BLOCK,
+            )
+        await finish(self.qemu, target, image, volume, final)
+
+
+def has_to_reserve(domain: Domain, metadata: VolumeMetadata) -> bool:
+    """Whether the volume gets no more room while it is written."""
+    return domain.kind is Kind.BLOCK and metadata.format is VolumeFormat.COW
 
 
 async def make_room(target: Domain, image: str, *, force: bool) -> None:
@@ -132,12 +153,13 @@ async def make_room(target: Domain, image: str, *, force: bool) -> None:
 
 
 async def finish(qemu: QemuImg, domain: Domain, image: str, volume: str, metadata: VolumeMetadata) -> None:
-    """Data are copied: gives them their space, makes them lasting, and says so."""
-    if metadata.allocation is Allocation.PREALLOCATED:
+    """Data are copied: gives them their space, and no more, makes them lasting, and says so."""
+    if metadata.allocation is Allocation.PREALLOCATED and domain.kind is Kind.FILE:
         size, _ = await domain.images.measure(image, volume)
         start = FIRST_BLOCK if metadata.format is VolumeFormat.RAW else -(-size // FIRST_BLOCK) * FIRST_BLOCK
         await qemu.allocate(domain.images.path(image, volume), start, metadata.capacity.bytes - start)
     await domain.images.commit(image, volume, metadata)
+    await domain.images.trim(image, volume)
 
 
 def _format(value: int) -> VolumeFormat | None:

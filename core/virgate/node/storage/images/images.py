@@ -1,6 +1,8 @@
 """The front of images: listed, prepared for machines, torn down, deleted (spec xmlrpc-storage 3.5, 4.4)."""
 
-from attrs import frozen
+from collections.abc import Mapping
+
+from attrs import evolve, frozen
 
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.errors import IllegalVolume, VolumeIsShared
@@ -8,12 +10,13 @@ from virgate.node.storage.formats.volume_metadata import VolumeFormat, VolumeRol
 from virgate.node.storage.images.chain import Image
 from virgate.node.storage.images.jobs import Jobs
 from virgate.node.storage.images.trust import check_headers
-from virgate.node.storage.images.volumes import Volumes
+from virgate.node.storage.images.volumes import KEEP, Volumes, Wipe
 from virgate.node.storage.repository import part
 from virgate.node.storage.values import ISO_IMAGE, Class, PreparedVolume, VolumeAddress, is_blank
 from virgate.node.tasks.locks import image as image_lock
 from virgate.node.tasks.locks import storage
 from virgate.node.tasks.task import Task
+from virgate.units import Size
 
 
 @frozen
@@ -39,8 +42,10 @@ class Images:
             if illegal := survey.illegal():
                 raise IllegalVolume(illegal[0])
             chain = survey.chain(volume)
-            await check_headers(found, survey, chain)
-            folder = await found.images.open(image)
+            async with found.images.used(image, volume):
+                sizes = await check_headers(found, survey, chain)
+                await self._repair_capacity(found, survey, sizes)
+                folder = await found.images.open(image)
         if not is_blank(pool):
             folder = self.jobs.domains.repository.pool(pool) / part(domain) / "images" / image
         told = tuple(self._told(found, VolumeAddress(domain, image, member.id)) for member in chain)
@@ -53,18 +58,21 @@ class Images:
         async with self.jobs.locks.hold(storage(domain)):
             await found.images.close(part(image))
 
-    async def delete(self, pool: str, domain: str, image: str) -> str:
-        """The image is gone when this comes back; the task it answers is there for those who wait for one."""
+    async def delete(self, pool: str, domain: str, image: str, *, wipe: Wipe = KEEP) -> str:
+        """The image is out of sight when this comes back; the task it answers wipes it, if it has to be wiped."""
         part(image)
         found = await self.jobs.ready(pool, domain)
         alone = (storage(f"{image}_{domain}", exclusive=True), image_lock(domain, image, exclusive=True))
         async with self.jobs.locks.hold(storage(domain), *alone):
             await self._must_not_be_used(found, await found.images.survey(image))
             await found.images.close(image)
-            await found.images.delete(image)
+            hidden = wipe.zero and await found.images.hide(image, zero=True)
+            if not hidden:
+                await found.images.delete(image, discard=wipe.discard)
 
         async def job(task: Task) -> None:
-            """It is done already."""
+            if hidden:
+                await found.images.delete(image, zero=True, discard=wipe.discard)
 
         return await self.jobs.start("deleteImage", pool, job)
 
@@ -80,6 +88,15 @@ class Images:
     async def resize_offline(self, pool: str, domain: str, image: str, volume: str, size: int) -> int:
         """See `Volumes.resize_offline`; here for the verb of machines that reaches it with a blank machine id."""
         return await self.volumes.resize_offline(domain, image, volume, size)
+
+    async def _repair_capacity(self, domain: Domain, survey: Image, sizes: Mapping[str, int]) -> None:
+        """Metadata never say less than a guest sees: an interrupted resize may have left them so."""
+        for volume in survey.own():
+            metadata = volume.metadata
+            cow = metadata.format is VolumeFormat.COW
+            size = sizes.get(volume.id, 0) if cow else volume.size
+            if metadata.role is not VolumeRole.SHARED and metadata.capacity.bytes < size:
+                await domain.images.write(survey.id, volume.id, evolve(metadata, capacity=Size(size)))
 
     async def _must_not_be_used(self, domain: Domain, survey: Image) -> None:
         """`VolumeIsShared` (223) for a template that other images are based on."""

@@ -6,19 +6,28 @@ from attrs import evolve, frozen
 from twisted.logger import Logger
 
 from virgate.errors import InvalidParameter, VirgateError
+from virgate.hookspecs.storage import Kind
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.errors import CannotMove, ChainsDiffer, NoSuchImage, ProgramFailed, TemplateInUse
-from virgate.node.storage.formats.volume_metadata import Allocation, Legality, VolumeMetadata, VolumeRole
+from virgate.node.storage.formats.volume_metadata import (
+    Allocation,
+    Legality,
+    VolumeFormat,
+    VolumeMetadata,
+    VolumeRole,
+)
 from virgate.node.storage.images.chain import Image, Volume
-from virgate.node.storage.images.copying import finish, make_room
+from virgate.node.storage.images.copying import finish, has_to_reserve, make_room
 from virgate.node.storage.images.jobs import Jobs
-from virgate.node.storage.images.qemu_img import NAMES, QemuImg, compat
+from virgate.node.storage.images.qemu_img import NAMES, OLD_LEVEL, QemuImg, Report, compat
 from virgate.node.storage.images.trust import legal_chain
-from virgate.node.storage.images.volume_making import VolumeMaker, Wanted
+from virgate.node.storage.images.volume_making import VolumeMaker, Wanted, possible
+from virgate.node.storage.images.volumes import KEEP, Wipe
 from virgate.node.storage.repository import part
 from virgate.node.tasks.locks import Request, storage
 from virgate.node.tasks.locks import image as image_lock
 from virgate.node.tasks.task import Task
+from virgate.units import Size
 
 COPY, MOVE = 1, 2
 ALL, INTERNAL, LEAF = "ALL", "INTERNAL", "LEAF"
@@ -31,7 +40,17 @@ class Moving:
     jobs: Jobs
     qemu: QemuImg
 
-    async def move(self, pool: str, domain: str, new_domain: str, image: str, operation: int, force: bool) -> str:
+    async def move(
+        self,
+        pool: str,
+        domain: str,
+        new_domain: str,
+        image: str,
+        operation: int,
+        force: bool,
+        *,
+        wipe: Wipe = KEEP,
+    ) -> str:
         """The id of the task that copies the image, and deletes it here if it moves."""
         source, target = await self._ends(pool, domain, new_domain, image)
         survey = await source.images.survey(image)
@@ -41,14 +60,15 @@ class Moving:
         async def job(task: Task) -> None:
             if operation not in (COPY, MOVE):
                 raise CannotMove(image, f"operation {operation} is unknown")
-            chain = await legal_chain(source, await source.images.survey(image), survey.leaf().id)
-            await make_room(target, image, force=force)
-            await self._structure(pool, target, image, chain, task)
-            await self._distrust(target, image)
-            await self._data(source, target, image, chain, chain, task)
+            async with source.images.used(image, survey.leaf().id):
+                chain = await legal_chain(source, await source.images.survey(image), survey.leaf().id)
+                await make_room(target, image, force=force)
+                await self._structure(pool, target, image, chain, task)
+                await self._distrust(target, image)
+                await self._data(source, target, image, chain, chain, task)
             await task.conclude()
             if operation == MOVE:
-                await self._drop(source, image)
+                await self._drop(source, image, wipe)
 
         requests = self._locks(domain, new_domain, image, exclusive=operation == MOVE)
         return await self.jobs.start("moveImage", pool, job, *requests)
@@ -72,10 +92,11 @@ class Moving:
 
         async def job(task: Task) -> None:
             survey, other = await source.images.survey(image), await target.images.survey(image)
-            chain = await legal_chain(source, survey, survey.leaf().id)
-            if [volume.id for volume in chain] != [volume.id for volume in other.chain()]:
-                raise ChainsDiffer(image)
-            await self._data(source, target, image, chain, _selected(_own(chain, image), which), task)
+            async with source.images.used(image, survey.leaf().id):
+                chain = await legal_chain(source, survey, survey.leaf().id)
+                if [volume.id for volume in chain] != [volume.id for volume in other.chain()]:
+                    raise ChainsDiffer(image)
+                await self._data(source, target, image, chain, _selected(_own(chain, image), which), task)
 
         return await self.jobs.start("syncImageData", pool, job, *self._locks(domain, new_domain, image))
 
@@ -106,7 +127,7 @@ class Moving:
                 raise NoSuchImage(template, target.id)
 
     async def _structure(self, pool: str, target: Domain, image: str, chain: Iterable[Volume], task: Task) -> None:
-        """The image's own volumes from the base up, all sparse: real space comes with the data."""
+        """The image's own volumes from the base up, sparse where they can be: real space comes with the data."""
         owners = {volume.id: volume.metadata.image for volume in chain}
         for volume in _own(chain, image):
             metadata = volume.metadata
@@ -115,7 +136,7 @@ class Moving:
                 volume=volume.id,
                 capacity=metadata.capacity,
                 format=metadata.format,
-                allocation=Allocation.SPARSE,
+                allocation=possible(target, metadata.format, Allocation.SPARSE),
                 disk_type=metadata.disk_type,
                 description=metadata.description,
                 parent_image=owners.get(metadata.parent, image),
@@ -145,32 +166,53 @@ class Moving:
                 task.report((number * 100 + percent) / len(wanted))
 
             try:
-                await self.qemu.convert(
-                    source.images.path(image, volume.id),
-                    metadata.format,
-                    target.images.path(image, volume.id),
-                    metadata.format,
-                    report=report,
-                    level=compat(target.version),
-                    backing=backing,
-                )
-                await finish(self.qemu, target, image, volume.id, _at(target, metadata))
+                await self._fill(source, target, image, volume, backing, report)
             except (OSError, ProgramFailed) as problem:
                 raise CannotMove(image, str(problem)) from problem
 
+    async def _fill(
+        self,
+        source: Domain,
+        target: Domain,
+        image: str,
+        volume: Volume,
+        backing: tuple[str, str] | None,
+        report: Report,
+    ) -> None:
+        metadata, level = volume.metadata, compat(target.version)
+        path = source.images.path(image, volume.id)
+        if has_to_reserve(target, metadata):
+            alone = backing is not None
+            room = await self.qemu.measure(path, metadata.format, level, alone=alone)
+            if alone and level == OLD_LEVEL:  # there zeros over data of a parent cannot be told but by writing them
+                room = max(room, (await source.images.measure(image, volume.id))[0])
+            await target.images.reserve(image, volume.id, room)
+        async with target.images.used(image, volume.id):
+            await self.qemu.convert(
+                path,
+                metadata.format,
+                target.images.path(image, volume.id),
+                metadata.format,
+                report=report,
+                level=level,
+                backing=backing,
+                direct=target.kind is Kind.BLOCK,
+            )
+        await finish(self.qemu, target, image, volume.id, await _at(target, image, volume))
+
     async def _roles(self, target: Domain, image: str, chain: Iterable[Volume]) -> None:
         for volume in _own(chain, image):
-            await target.images.write(image, volume.id, _at(target, volume.metadata))
+            await target.images.write(image, volume.id, await _at(target, image, volume))
 
     async def _distrust(self, target: Domain, image: str) -> None:
         """Nobody may run from the copy before its data are there."""
         for volume in (await target.images.survey(image)).own():
             await target.images.write(image, volume.id, evolve(volume.metadata, legality=Legality.ILLEGAL))
 
-    async def _drop(self, source: Domain, image: str) -> None:
+    async def _drop(self, source: Domain, image: str, wipe: Wipe) -> None:
         """The copy is there: what is left here is only room that is wasted."""
         try:
-            await source.images.delete(image)
+            await source.images.delete(image, zero=wipe.zero, discard=wipe.discard)
         except (OSError, VirgateError):
             self.log.failure("image {image} is moved, its source is not deleted", image=image)
 
@@ -179,8 +221,13 @@ def _own(chain: Iterable[Volume], image: str) -> tuple[Volume, ...]:
     return tuple(volume for volume in chain if volume.metadata.image == image)
 
 
-def _at(target: Domain, metadata: VolumeMetadata) -> VolumeMetadata:
-    return evolve(metadata, domain=target.id)
+async def _at(target: Domain, image: str, volume: Volume) -> VolumeMetadata:
+    """What was true of the source, as far as it is true of the copy: raw space may come in larger steps there."""
+    metadata = evolve(volume.metadata, domain=target.id)
+    if target.kind is Kind.FILE or metadata.format is not VolumeFormat.RAW:
+        return metadata
+    size, _ = await target.images.measure(image, volume.id)
+    return evolve(metadata, capacity=Size(size), allocation=Allocation.PREALLOCATED)
 
 
 def _selected(own: tuple[Volume, ...], which: str) -> tuple[Volume, ...]:

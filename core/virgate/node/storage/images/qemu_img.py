@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from attrs import frozen
@@ -14,14 +14,18 @@ from virgate.run.process import run, spawn
 
 PROGRESS = re.compile(r"\((\d+(?:\.\d+)?)/100%\)")
 UNSUPPORTED = "not supported"
+LEAKS = 3
+"""The exit code of `qemu-img check` that means: nothing is wrong, some room is wasted."""
 NAMES = {VolumeFormat.RAW: "raw", VolumeFormat.COW: "qcow2"}
+
+OLD_LEVEL = "0.10"
 
 Report = Callable[[float], None]
 
 
 def compat(version: int) -> str:
     """The qcow2 level that every host of a domain version understands (spec storage-format 1.4)."""
-    return "1.1" if version >= 4 else "0.10"
+    return "1.1" if version >= 4 else OLD_LEVEL
 
 
 @frozen
@@ -34,11 +38,29 @@ class Look:
 
 
 @frozen
+class Limits:
+    """What a program may use that reads headers which a guest, or whoever else writes to storage, may have made up."""
+
+    memory: int = 1 << 30
+    """Bytes of address space."""
+    seconds: int = 30
+    """Of processor time for one header; for what walks through all tables ten times as many."""
+
+    def around(self, argv: list[str], *, whole: bool = False) -> list[str]:
+        seconds = self.seconds * 10 if whole else self.seconds
+        return ["prlimit", f"--as={self.memory}", f"--cpu={seconds}", "--", *argv]
+
+
+@frozen
 class QemuImg:
-    """The programs that fill volumes. Paths never begin with a dash: they are absolute, or run in their folder."""
+    """The programs that fill volumes. Paths never begin with a dash: they are absolute, or run in their folder.
+
+    Formats are always said, never guessed: what a raw volume begins with is its guest's business.
+    """
 
     program: str = "qemu-img"
     fallocate: str = "fallocate"
+    limits: Limits = Limits()
 
     async def create(
         self, path: Path, size: int, level: str, parent: str | None = None, parent_format: str = ""
@@ -69,11 +91,27 @@ class QemuImg:
         argv = ["dd", "if=/dev/zero", f"of={path}", "bs=1M", f"seek={start}", f"count={length}", *flags]
         await self._run(argv, path.parent)
 
-    async def look(self, path: Path) -> Look:
+    async def look(self, path: Path, form: VolumeFormat = VolumeFormat.COW) -> Look:
         """Reads the header only, also while a machine runs from the file."""
-        text = await self._run([self.program, "info", "-U", "--output=json", str(path)], path.parent)
-        found = json.loads(text)
+        argv = [self.program, "info", "-U", "-f", NAMES[form], "--output=json", str(path)]
+        found = json.loads(await self._run(self.limits.around(argv), path.parent))
         return Look(found["format"], int(found["virtual-size"]), found.get("backing-filename"))
+
+    async def measure(self, path: Path, form: VolumeFormat, level: str, *, alone: bool = False) -> int:
+        """The bytes that a qcow2 copy needs, tables included; `alone` without what its parents hold."""
+        argv = [self.program, "measure", "--output=json", "-O", "qcow2", "-o", f"compat={level}"]
+        if alone and form is VolumeFormat.COW:
+            argv.append("json:" + json.dumps({"driver": "qcow2", "backing": None, "file.filename": str(path)}))
+        else:
+            argv += ["-f", NAMES[form], str(path)]
+        found = json.loads(await self._run(self.limits.around(argv, whole=True), path.parent))
+        return int(found["required"]) + int(found.get("bitmaps", 0))
+
+    async def end(self, path: Path) -> int:
+        """Where the last used cluster of a qcow2 file ends. Clusters that leaked count: they are in the way, too."""
+        argv = [self.program, "check", "-f", "qcow2", "--output=json", str(path)]
+        found = json.loads(await self._run(self.limits.around(argv, whole=True), path.parent, well=(0, LEAKS)))
+        return int(found["image-end-offset"])
 
     async def resize(self, path: Path, size: int) -> None:
         await self._run([self.program, "resize", "-q", "-f", "qcow2", str(path), str(size)], path.parent)
@@ -88,9 +126,15 @@ class QemuImg:
         report: Report,
         level: str,
         backing: tuple[str, str] | None = None,
+        direct: bool = False,
     ) -> None:
-        """Copies what the guest would see. With `backing` (name, format) only what differs from it is written."""
+        """Copies what the guest would see. With `backing` (name, format) only what differs from it is written.
+
+        `direct` writes past the page cache, as one must to a device that other hosts use.
+        """
         argv = [self.program, "convert", "-p", "-T", "none", "-f", NAMES[source_format], "-O", NAMES[target_format]]
+        if direct:
+            argv += ["-t", "none"]
         if target_format is VolumeFormat.COW:
             argv += ["-o", f"compat={level}"]
         if backing is not None:
@@ -111,10 +155,12 @@ class QemuImg:
             argv += ["-u"]
         await self._follow([*argv, str(path)], path.parent, report)
 
-    async def _run(self, argv: list[str], folder: Path) -> bytes:
+    async def _run(self, argv: list[str], folder: Path, well: Collection[int] = (0,)) -> bytes:
         done = await run(argv, cwd=folder, env={**os.environ, "LC_ALL": "C"}, writes=True)
-        if done.code:
-            raise ProgramFailed(argv[0], _last_line(done.stderr) or f"exit code {done.code}")
+        if done.code not in well:
+            raise ProgramFailed(
+                self.program if self.program in argv else argv[0], _last_line(done.stderr) or f"exit code {done.code}"
+            )
         return done.stdout
 
     async def _follow(self, argv: list[str], folder: Path, report: Report) -> None:

@@ -79,6 +79,7 @@ class Transfers:
                 raise IllegalVolume(target.id)
             if length > target.size:
                 raise InvalidParameter("length", length)
+            await task.enter(found.images.used(place.image, target.id))
             start = 0
             while start < length:
                 piece = await found.images.read_data(place.image, target.id, start, min(PIECE, length - start))
@@ -106,6 +107,9 @@ class Transfers:
             _must_be_writable(survey, target)
             if target.metadata.format is VolumeFormat.RAW and length > target.size:
                 await extend_raw(found, place.image, target, max(length, target.metadata.capacity.bytes), task)
+            else:
+                await found.images.reserve(place.image, target.id, length)
+            await task.enter(found.images.used(place.image, target.id))
             start = 0
             while start < length:
                 piece = await source.read(min(PIECE, length - start))

@@ -24,13 +24,20 @@ async def legal_chain(domain: Domain, survey: Image, volume: str) -> tuple[Volum
     return chain
 
 
-async def check_headers(domain: Domain, survey: Image, chain: Sequence[Volume]) -> None:
-    """`IllegalChain` (262) if the data of a volume lead to anything but volumes of the same image."""
+async def check_headers(domain: Domain, survey: Image, chain: Sequence[Volume]) -> dict[str, int]:
+    """`IllegalChain` (262) if the data of a volume lead to anything but volumes of the same image.
+
+    Answers the virtual size of each qcow2 volume, as its header has it.
+    """
     layered = [volume for volume in chain if volume.metadata.format is VolumeFormat.COW]
     starts = await domain.images.starts(survey.id, [volume.id for volume in layered], qcow2.START)
+    sizes = {}
     for volume, start in zip(layered, starts, strict=True):
-        if reason := _distrusted(survey, qcow2.decode(start)):
+        header = qcow2.decode(start)
+        if reason := _distrusted(survey, header):
             raise IllegalChain(survey.id, f"{volume.id} {reason}")
+        sizes[volume.id] = header.virtual_size if header else 0
+    return sizes
 
 
 def _distrusted(survey: Image, header: qcow2.Header | None) -> str:

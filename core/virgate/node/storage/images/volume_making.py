@@ -2,6 +2,7 @@
 
 from attrs import evolve, frozen
 
+from virgate.hookspecs.storage import Kind
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.domains.store import NewData
 from virgate.node.storage.errors import (
@@ -50,6 +51,8 @@ class Wanted:
     role: VolumeRole = VolumeRole.LEAF
     created: int = 0
     legality: Legality = Legality.LEGAL
+    initial: int | None = None
+    """Bytes that a thin volume on block storage has room for at once."""
     keep_capacity: bool = False
     """A copy of a volume has the size of that volume, which may have grown beyond its parent."""
 
@@ -61,6 +64,11 @@ class Wanted:
     def of_template(self) -> bool:
         """The parent belongs to another image."""
         return self.has_parent and not is_blank(self.parent_image) and self.parent_image != self.image
+
+
+def possible(domain: Domain, form: VolumeFormat, allocation: Allocation) -> Allocation:
+    """What a copy has there: on block storage raw data are never sparse."""
+    return Allocation.PREALLOCATED if domain.kind is Kind.BLOCK and form is VolumeFormat.RAW else allocation
 
 
 def rounded(capacity: Size, version: int) -> Size:
@@ -120,14 +128,18 @@ class VolumeMaker:
 
     async def _note_undo(self, wanted: Wanted) -> None:
         path = f"{self._folder(wanted.image)}/{wanted.volume}"
-        domain, image = self.domain.id, wanted.image
+        domain, image, block = self.domain, wanted.image, self.domain.kind is Kind.BLOCK
         steps = [rollback.undo_image(self._folder(image))]
-        if wanted.of_template:
-            steps.append(rollback.undo_share(f"{self._folder(image)}/{wanted.parent}"))
+        if wanted.of_template and not block:
+            steps.append(rollback.undo_share(domain, f"{self._folder(image)}/{wanted.parent}"))
         steps.append(rollback.sentinel(domain, image, wanted.volume))
         if wanted.has_parent and not wanted.of_template:
-            steps.append(rollback.undo_parent(domain, image, wanted.parent))
-        steps += [rollback.undo_half(path), rollback.undo_metadata(path)]
+            steps.append(rollback.undo_parent(domain.id, image, wanted.parent))
+        if block:  # one step makes it known, so it is half made or whole: which slot it gets does not matter
+            steps.append(self._undo_all(wanted))
+        steps.append(rollback.undo_half(domain, wanted.volume, path))
+        if not block:
+            steps.append(rollback.undo_metadata(domain, path))
         await self.task.recovery(*steps)
 
     async def _take_child(self, wanted: Wanted, parent: Volume) -> None:
@@ -142,14 +154,14 @@ class VolumeMaker:
             await images.write(wanted.image, parent.id, evolve(parent.metadata, role=VolumeRole.INTERNAL))
 
     async def _fill(self, wanted: Wanted, parent: Volume | None, capacity: Size) -> VolumeMetadata:
-        data = NewData(wanted.format, wanted.allocation, capacity.bytes)
+        data = NewData(wanted.format, wanted.allocation, capacity.bytes, initial=wanted.initial)
         if parent is not None:
             data = evolve(data, parent=parent.id, parent_format=parent.metadata.format)
-        await self.domain.images.create_data(wanted.image, wanted.volume, data)
+        made = await self.domain.images.create_data(wanted.image, wanted.volume, data)
         metadata = VolumeMetadata(
             domain=self.domain.id,
             image=wanted.image,
-            capacity=capacity,
+            capacity=Size(made),
             format=wanted.format,
             allocation=wanted.allocation,
             parent=wanted.parent if wanted.has_parent else BLANK_UUID,
@@ -163,8 +175,7 @@ class VolumeMaker:
         return metadata
 
     def _undo_all(self, wanted: Wanted) -> Recovery:
-        folder = self._folder(wanted.image)
-        return rollback.undo_volume(self.pool, self.domain.id, wanted.image, wanted.volume, folder)
+        return rollback.undo_volume(self.domain, self.pool, wanted.image, wanted.volume)
 
     def _folder(self, image: str) -> str:
         return f"{self.pool}/{self.domain.id}/images/{image}"

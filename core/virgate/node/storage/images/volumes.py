@@ -6,6 +6,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from virgate.errors import InvalidParameter, VirgateError
+from virgate.hookspecs.storage import Kind
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.errors import (
     CannotCreateVolume,
@@ -28,11 +29,22 @@ from virgate.node.storage.images import rollback
 from virgate.node.storage.images.chain import Image, Volume
 from virgate.node.storage.images.jobs import Jobs, on_image
 from virgate.node.storage.images.qemu_img import QemuImg
-from virgate.node.storage.images.volume_making import VolumeMaker, Wanted, rounded
+from virgate.node.storage.images.volume_making import VolumeMaker, Wanted, possible, rounded
 from virgate.node.storage.repository import part
-from virgate.node.storage.values import Clock, is_blank
+from virgate.node.storage.values import Clock, is_blank, size_in_bytes
 from virgate.node.tasks.task import Task
 from virgate.units import Size
+
+
+@frozen
+class Wipe:
+    """What happens to the blocks of what is deleted; files have none of their own."""
+
+    zero: bool = False
+    discard: bool = False
+
+
+KEEP = Wipe()
 
 
 @frozen
@@ -48,11 +60,14 @@ class Volumes:
         if wanted.has_parent and wanted.format is not VolumeFormat.COW:
             raise IncorrectFormat(wanted.format.name)
         found = await self.jobs.ready(pool, domain)
+        if possible(found, wanted.format, wanted.allocation) is not wanted.allocation:
+            raise IncorrectFormat(f"{wanted.format.name} and {wanted.allocation.name} on a block domain")
         parent_image = part(wanted.parent_image) if wanted.of_template else None
-        wanted = evolve(wanted, created=int(self.clock.seconds()))
+        initial = None if initial_size is None else size_in_bytes("initialSize", str(initial_size))
+        wanted = evolve(wanted, created=int(self.clock.seconds()), initial=initial)
 
         async def job(task: Task) -> dict[str, str]:
-            if initial_size is not None:
+            if initial is not None and found.kind is Kind.FILE:
                 raise CannotCreateVolume(wanted.volume, "a file needs no initial size")
             await VolumeMaker(found, self.jobs.folder(pool), task).make(wanted)
             return {"uuid": wanted.volume}
@@ -60,14 +75,16 @@ class Volumes:
         shared = (parent_image,) if parent_image else ()
         return await self.jobs.start("createVolume", pool, job, *on_image(domain, wanted.image, shared=shared))
 
-    async def delete(self, pool: str, domain: str, image: str, volumes: Sequence[str], force: bool) -> str:
+    async def delete(
+        self, pool: str, domain: str, image: str, volumes: Sequence[str], force: bool, *, wipe: Wipe = KEEP
+    ) -> str:
         """The id of the task that deletes them in the given order; what was deleted before a failure stays deleted."""
         part(image)
         found = await self.jobs.ready(pool, domain)
 
         async def job(task: Task) -> None:
             for volume in volumes:
-                await delete_volume(found, image, part(volume), force=force)
+                await delete_volume(found, image, part(volume), force=force, wipe=wipe)
 
         return await self.jobs.start("deleteVolume", pool, job, *on_image(domain, image))
 
@@ -138,16 +155,22 @@ class Volumes:
         if target.metadata.format is VolumeFormat.RAW:
             return target.metadata.capacity.bytes
         path = found.images.path(image, volume)
-        current = (await self.qemu.look(path)).virtual_size
-        if size < current:
-            raise CannotShrink(volume, current, size)
-        await found.images.write(image, volume, evolve(target.metadata, capacity=Size(0)))
-        try:
-            await self.qemu.resize(path, size)
-        finally:
+        async with found.images.used(image, volume):
             current = (await self.qemu.look(path)).virtual_size
-            await found.images.write(image, volume, evolve(target.metadata, capacity=Size(current)))
+            if size < current:
+                raise CannotShrink(volume, current, size)
+            await found.images.write(image, volume, evolve(target.metadata, capacity=Size(0)))
+            try:
+                await self.qemu.resize(path, size)
+            finally:
+                current = (await self.qemu.look(path)).virtual_size
+                await found.images.write(image, volume, evolve(target.metadata, capacity=Size(current)))
         return current
+
+    async def refresh(self, domain: str, image: str, volume: str) -> None:
+        """Sees what another host changed about a volume that is used here."""
+        found, target = await self._find(domain, image, volume)
+        await found.images.refresh(image, target.id)
 
     async def _change(self, pool: str, domain: str, image: str, volume: str, **changes: Any) -> None:
         await self.jobs.ready(pool, domain)
@@ -204,7 +227,7 @@ async def extend_raw(domain: Domain, image: str, volume: Volume, size: int, task
     await task.forget_recoveries()
 
 
-async def delete_volume(domain: Domain, image: str, volume: str, *, force: bool) -> None:
+async def delete_volume(domain: Domain, image: str, volume: str, *, force: bool, wipe: Wipe = KEEP) -> None:
     """Removes one volume: illegal first, then off its parent, then gone. `force` deletes also what others need."""
     survey = await domain.images.survey(image)
     target = survey.volume(volume)
@@ -216,10 +239,10 @@ async def delete_volume(domain: Domain, image: str, volume: str, *, force: bool)
         if metadata.has_parent:
             await domain.images.write(image, volume, evolve(metadata, parent=BLANK_UUID))
             await rollback.recheck_leaf(domain, image, metadata.parent)
-    await domain.images.remove(image, volume)
-    left = (await domain.images.survey(image)).own()
+    await domain.images.remove(image, volume, zero=wipe.zero, discard=wipe.discard)
+    left = await rollback.own_volumes(domain, image)
     if not left:
-        await domain.images.delete(image)
+        await rollback.remove_image(domain, image)
     for other in left:  # an interrupted deletion may have parted a volume from its parent and told the parent nothing
         await rollback.recheck_leaf(domain, image, other.id)
 

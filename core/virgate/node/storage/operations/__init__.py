@@ -8,14 +8,14 @@ what msgpack can carry. `OSError` reaches the caller with its number and file na
 from collections.abc import Callable
 from typing import Any
 
-from virgate.node.storage.operations import blocks, data, domains, files, folders, groups, volumes
+from virgate.node.storage.operations import blocks, data, devices, disks, domains, files, folders, groups, volumes
 from virgate.node.tasks import folders as task_folders
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     **task_folders.OPERATIONS,
     **{
         function.__name__: function
-        for room in (files, folders, domains, volumes, data, blocks, groups)
+        for room in (files, folders, domains, volumes, data, blocks, devices, disks, groups)
         for function in room.OPERATIONS
     },
 }

@@ -1,0 +1,58 @@
+"""Keeping other hosts from writing to the disks of a machine that runs here."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any, cast
+
+from attrs import frozen
+
+from virgate.hookspecs.leases import ExternalLeaseManager, Guard, LeasePlace
+from virgate.hookspecs.storage import Kind
+from virgate.node.storage.domains.domain import Domain
+from virgate.node.storage.domains.domains import Domains
+from virgate.node.storage.values import VolumeAddress
+
+
+@frozen
+class Guards:
+    """The guards of one machine: one per domain."""
+
+    held: tuple[Guard, ...]
+
+    def started(self) -> None:
+        for guard in self.held:
+            guard.started()
+
+    def end(self) -> None:
+        for guard in self.held:
+            guard.end()
+
+
+@frozen
+class Protection:
+    domains: Domains
+
+    async def take(self, machine: str, volumes: Sequence[VolumeAddress]) -> Guards:
+        """Takes the leases of these volumes for a machine that is about to start.
+
+        `LeaseNotAcquired` (651) if another host has one; then none is held. A domain that only this host sees needs no
+        protection.
+        """
+        held: list[Guard] = []
+        try:
+            for domain, members in groupby(sorted(set(volumes)), lambda volume: volume.domain):
+                found = await self.domains.find(domain)
+                if found.lease.volume_leases:
+                    places = [await _place(found, volume) for volume in members]
+                    held.append(await cast(ExternalLeaseManager, found.lease).guard(machine, places))
+        except BaseException:
+            Guards(tuple(held)).end()
+            raise
+        return Guards(tuple(held))
+
+
+async def _place(domain: Domain, volume: VolumeAddress) -> LeasePlace:
+    if domain.kind is Kind.FILE:
+        return LeasePlace(volume.volume, domain.path / "images" / volume.image / f"{volume.volume}.lease")
+    path, offset = await cast(Any, domain.images).lease_of(volume.volume)
+    return LeasePlace(volume.volume, path, offset)

@@ -23,6 +23,7 @@ import calls  # noqa: E402
 import daemon  # noqa: E402
 import hooks  # noqa: E402
 import machines  # noqa: E402
+import monitor  # noqa: E402
 import volumes  # noqa: E402
 from figures import Figure  # noqa: E402
 
@@ -33,6 +34,7 @@ BENCHES: dict[str, Callable[[Path], list[Figure]]] = {
     "stats": machines.statistics_of_a_thousand,
     "calls": calls.pings,
     "volume": volumes.create_against_qemu_img,
+    "monitor": monitor.fifty_domains,
     "daemon": daemon.start_and_idle,
 }
 

@@ -30,7 +30,7 @@ CHANGES = frozenset(
     {
         "write_file", "make_folders", "remove_empty_folder", "link_volume", "reserve_volume", "commit_volume",
         "grow_volume", "remove_volume", "rename_volume", "delete_image", "write_folder_atomically", "write_data",
-        "copy_master", "empty_master", "make_link", "remove_files",
+        "copy_master", "empty_master", "make_link", "remove_files", "make_file", "set_modes", "write_lease",
     }
 )  # fmt: skip
 

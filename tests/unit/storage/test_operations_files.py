@@ -153,3 +153,25 @@ def test_files_below_a_folder_are_told_with_who_can_read_them(tmp_path):
     assert found == [("open.iso", 2, True), ("sub/closed.iso", 1, False)]
     with pytest.raises(FileNotFoundError):
         folders.files_below(str(tmp_path / "missing"))
+
+
+def test_a_file_is_made_with_room_and_keeps_what_it_has(tmp_path):
+    path = tmp_path / "xleases"
+    files.make_file(str(path), 8192)
+    assert (path.stat().st_size, path.stat().st_mode & 0o777) == (8192, 0o660)
+    path.write_bytes(b"x" * 9000)
+    files.make_file(str(path), 8192, 0o640)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"x" * 9000, 0o640)
+
+
+def test_neither_a_made_file_nor_modes_follow_a_link(tmp_path):
+    (tmp_path / "secret").write_bytes(b"")
+    (tmp_path / "secret").chmod(0o600)
+    (tmp_path / "link").symlink_to(tmp_path / "secret")
+    for change in (
+        lambda: files.make_file(str(tmp_path / "link"), 10),
+        lambda: files.set_modes([str(tmp_path / "link")], 0o666),
+    ):
+        with pytest.raises(OSError):
+            change()
+    assert ((tmp_path / "secret").stat().st_size, (tmp_path / "secret").stat().st_mode & 0o777) == (0, 0o600)

@@ -1,11 +1,14 @@
 """Domains brought to newer versions, step by step, with volumes of every kind, and cut off at every step."""
 
+import stat
+
 import pytest
 from contract.storage.light import begun, now, seen, write
 from contract.storage.room import POOL, uuid
 
 from virgate.node.storage.formats import volume_metadata
 from virgate.node.storage.formats.volume_metadata import VolumeFormat
+from virgate.node.storage.formats.xleases import Index
 
 SD, IMG = uuid(2), uuid(3)
 
@@ -127,3 +130,89 @@ def test_an_older_domain_becomes_as_new_as_its_master_when_it_is_activated(light
     light.ask("attachStorageDomain", uuid(2, 2), POOL)
     light.ask("activateStorageDomain", uuid(2, 2), POOL)
     assert (light.metadata(2)["VERSION"], light.metadata(2)["BLOCK_SIZE"]) == ("5", "512")
+
+
+# domains that several hosts see
+
+
+@pytest.fixture
+def shared(light, monkeypatch):
+    """Leases that each volume has one of."""
+    made = now(light.room.hooks.lease_manager(name="sanlock"))
+    monkeypatch.setattr(made, "volume_leases", True)
+    monkeypatch.setattr(made, "fresh", lambda self, name: f"free {name}".encode())
+    return light
+
+
+def index(light):
+    return (light.folder() / "dom_md" / "xleases").read_bytes()[1 << 20 :]
+
+
+def is_whole(light):
+    """As spec 8 wants a shared domain of version 5 or 4."""
+    assert Index.decode(index(light)).lockspace == SD
+    assert len(index(light)) == 62 * 4096
+    for volume, image in VOLUMES:
+        lease = folder(light, image) / f"{uuid(4, volume)}.lease"
+        assert lease.read_bytes() == f"free {uuid(4, volume)}".encode().ljust(1 << 20, b"\0")
+        assert stat.S_IMODE(lease.stat().st_mode) == 0o660
+    assert (folder(light, 1) / f"{uuid(4, 1)}.lease").samefile(folder(light, 2) / f"{uuid(4, 1)}.lease")
+
+
+@pytest.mark.parametrize("version", ["3", "4", "5"])
+def test_a_shared_domain_is_made_with_the_leases_of_its_version(shared, version):
+    old(shared, version)
+    assert (shared.folder() / "dom_md" / "xleases").exists() is (version != "3")
+    if version != "3":
+        is_whole(shared)
+
+
+@pytest.mark.parametrize(("version", "wanted"), [("0", "3"), ("0", "5"), ("3", "4"), ("3", "5"), ("4", "5")])
+def test_a_shared_domain_gets_the_leases_of_newer_versions(shared, version, wanted):
+    old(shared, version)
+    if version == "0":  # written by a host that made none
+        for lease in (shared.folder() / "images").rglob("*.lease"):
+            lease.unlink()
+        (folder(shared) / uuid(4, 1)).chmod(0o440)
+        (shared.folder() / "dom_md" / "ids").chmod(0o600)
+    shared.ask("upgradeStoragePool", POOL, wanted)
+    assert shared.metadata()["VERSION"] == wanted
+    assert (shared.folder() / "dom_md" / "xleases").exists() is (wanted != "3")
+    if wanted != "3":
+        is_whole(shared)
+    assert stat.S_IMODE((folder(shared) / uuid(4, 1)).stat().st_mode) == 0o660
+    assert stat.S_IMODE((shared.folder() / "dom_md" / "ids").stat().st_mode) == 0o660
+
+
+def test_an_index_left_from_an_earlier_attempt_is_made_anew(shared):
+    old(shared)
+    (shared.folder() / "dom_md" / "xleases").write_bytes(b"rubbish")
+    shared.ask("upgradeStoragePool", POOL, "4")
+    is_whole(shared)
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["fails", "crashes"])
+@pytest.mark.parametrize("step", range(1, 27, 2))
+def test_an_interrupted_upgrade_of_a_shared_domain_is_done_by_the_next_one(shared, step, hangs):
+    old(shared, "0")
+    shared.steps.left, shared.steps.hangs = step, hangs
+    begun(shared.room.call("upgradeStoragePool", POOL, "4"))
+    shared.steps.left = None
+    before = as_they_are(shared)
+    if shared.metadata()["VERSION"] == "4":
+        is_whole(shared)
+    if hangs:
+        shared.reopen()
+        shared.connect()
+        shared.start_spm()
+    shared.ask("upgradeStoragePool", POOL, "4")
+    is_whole(shared)
+    assert as_they_are(shared) == before
+
+
+def test_a_merged_volume_has_the_lease_of_the_name_it_has_then(shared):
+    shared.pool(version="5")
+    shared.volume(1, form=4, size="16384")
+    shared.volume(2, form=4, parent=(1, 1))
+    shared.done("mergeSnapshots", SD, POOL, POOL, IMG, uuid(4, 1), uuid(4, 2))
+    assert (folder(shared) / f"{uuid(4, 2)}.lease").read_bytes().startswith(f"free {uuid(4, 2)}".encode())

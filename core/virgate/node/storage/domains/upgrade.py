@@ -19,10 +19,10 @@ async def upgrade(domain: Domain, version: int) -> None:
         if version > domain.version:
             raise UnsupportedVersion(version)
         return
-    if domain.version < 3 <= version:
-        await domain.change({"VERSION": 3})
-    if domain.version < 4 <= version:
-        await domain.change({"VERSION": 4})
+    for step in (3, 4):
+        if domain.version < step <= version:
+            await domain.prepare_version(step)
+            await domain.change({"VERSION": step})
     if domain.version < 5 <= version:
         await _to_version_5(domain)
 

@@ -79,6 +79,13 @@ class FileDomain(Domain):
     async def unmount_master(self) -> None:
         """The folders stay."""
 
+    async def prepare_version(self, version: int) -> None:
+        """Leases of volumes with version 3, external leases with version 4: not where one kernel guards all."""
+        if self.lease.volume_leases:
+            from virgate.node.storage.file.upgrading import add_external_leases, add_volume_leases
+
+            await {3: add_volume_leases, 4: add_external_leases}[version](self, self._owner)
+
     def details(self) -> dict[str, str]:
         return {"remotePath": self.record.remote}
 

@@ -115,7 +115,7 @@ class FileImages(ImageStore):
         await self._files.call("commit_volume", str(self.path(image, volume)), encoded, lease, self._owner)
 
     async def add_lease(self, image: str, volume: str) -> None:
-        """Makes a volume of an older domain writable to its group and gives it a free lease, in every image it is in."""
+        """Gives a volume of an older domain the modes and the free lease it should have, in every image it is in."""
         path = str(self.path(image, volume))
         await self._files.call("set_modes", [path], 0o660)
         await self._files.call("write_lease", path, (self._fresh(volume), self._lease or 0), self._owner)
@@ -173,6 +173,10 @@ class FileImages(ImageStore):
         return grown
 
     async def rename(self, image: str, volume: str, name: str) -> None:
+        """A lease says whose it is: it gets the new name first, so that a volume renamed is a volume complete."""
+        if self._lease is not None and not name.startswith("_"):
+            lease = (self._fresh(name), self._lease)
+            await self._files.call("write_lease", str(self.path(image, volume)), lease, self._owner)
         await self._files.call("rename_volume", str(self.path(image, volume)), str(self.path(image, name)))
 
     async def remove(self, image: str, volume: str, *, zero: bool = False, discard: bool = False) -> None:

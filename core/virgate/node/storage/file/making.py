@@ -21,6 +21,7 @@ from virgate.node.storage.formats.layout import (
 from virgate.node.storage.formats.mount_name import normalize
 from virgate.node.storage.values import ISO_IMAGE, Class, Files
 
+XLEASES = "xleases"
 AUTOMATIC = 0
 UNTOLD = 1
 """What a look at the storage answers when it takes writes of any size."""
@@ -99,7 +100,7 @@ def special_files(record: DomainRecord, lease: LeaseManager) -> list[tuple[str, 
     """Name and size; `ids` and `leases` get theirs when leases are written into them."""
     found = [("ids", 0), ("leases", 0), ("inbox", MAILBOX_FILE), ("outbox", MAILBOX_FILE)]
     if has_external_leases(record.version, lease):
-        found.append(("xleases", xleases_file(record.alignment)))
+        found.append((XLEASES, xleases_file(record.alignment)))
     return [(f"dom_md/{name}", size) for name, size in found]
 
 
@@ -109,6 +110,6 @@ def has_external_leases(version: int, lease: LeaseManager) -> bool:
 
 async def format_xleases(files: Files, path: Path, record: DomainRecord) -> None:
     """An index without leases in a file that has the room for it."""
-    place = str(path / "dom_md" / "xleases")
+    place = str(path / "dom_md" / XLEASES)
     for block in xleases.formatting(record.id, int(time.time()), record.block_size):
         await files.call("write_blocks", place, record.alignment + block.offset, block.data)

@@ -80,6 +80,28 @@ def _write_new(path: Path, data: bytes, mode: int, owner: Owner) -> None:
         os.fsync(file.fileno())
 
 
+def make_file(path: str, size: int, mode: int = 0o660, owner: Owner = None) -> None:
+    """A file of at least this size, with zeros where nothing was; what is there stays."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        dress(file, mode, owner)
+        if os.fstat(file).st_size < size:
+            os.ftruncate(file, size)
+        os.fsync(file)
+    finally:
+        os.close(file)
+    sync_folder(Path(path).parent)
+
+
+def set_modes(paths: Sequence[str], mode: int) -> None:
+    for path in paths:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            os.fchmod(file, mode)
+        finally:
+            os.close(file)
+
+
 def open_new(path: Path) -> BinaryIO:
     """A new file in the place of whatever had its name: what somebody else put there, a link above all, is not used."""
     path.unlink(missing_ok=True)
@@ -148,6 +170,8 @@ OPERATIONS: tuple[Callable[..., Any], ...] = (
     read_starts,
     write_file,
     write_files,
+    make_file,
+    set_modes,
     remove_files,
     rename,
     make_link,

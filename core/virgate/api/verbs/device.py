@@ -11,7 +11,11 @@ ISCSI = 3
 
 
 @verb(
-    "ISCSIConnection.discoverSendTargets", xmlrpc="discoverSendTargets", family=Family.STORAGE, secret=("connection",)
+    "ISCSIConnection.discoverSendTargets",
+    xmlrpc="discoverSendTargets",
+    family=Family.STORAGE,
+    default_code=16,
+    secret=("connection",),
 )
 async def discover(node: Node, connection: Struct, options: Anything = None) -> Reply:
     """The targets of an iSCSI portal."""

@@ -16,6 +16,7 @@ from virgate.node.vm.means import Means
 from virgate.node.vm.record import Record
 from virgate.node.vm.recovery import Recovery
 from virgate.node.vm.sampler import Sampler
+from virgate.node.vm.storage_back import StorageBack
 
 FAREWELL = 10.0
 """Seconds that stopping waits for machines that are starting."""
@@ -32,6 +33,7 @@ class Machines:
         self._destroying: dict[str, DeferredLock] = {}
         self._slots = DeferredSemaphore(means.settings.parallel_starts)
         self._happenings: Happenings | None = None
+        self._storage_back: StorageBack | None = None
         self._stopped = False
         self.sampler = Sampler(means, self)
         self.recovery = Recovery(self)
@@ -49,6 +51,7 @@ class Machines:
         """Finds the machines that are there; comes back when all are managed again, however long that takes."""
         self._stopped = False
         self._happenings = Happenings(self, self.means.events, self._appeared, self._reconnected)
+        self._storage_back = StorageBack(self, self.means.events)
         await self.recovery.run()
         if not self._stopped:
             leftovers.sweep(self.means.run_dir, {*self._machines, *self.recovery.unreadable})
@@ -63,6 +66,8 @@ class Machines:
             self.log.warn("machines are left in the middle of their start")
         if self._happenings is not None:
             self._happenings.close()
+        if self._storage_back is not None:
+            self._storage_back.close()
         self.recovery.stop()
         self.sampler.stop()
 

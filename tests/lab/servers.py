@@ -153,14 +153,26 @@ class IscsiServer(Server):
         self._targets[iqn] = number
         self._admin("new", "target", number, "-T", iqn)
         for lun, size in enumerate(sizes, start=1):
-            file = self.folder / f"{name}-{lun}.img"
-            with file.open("wb") as disk:
-                disk.truncate(size)
-            self._admin("new", "logicalunit", number, "--lun", str(lun), "-b", str(file))
-            serial = f"scsi_id={name}-{lun},scsi_sn={name}-{lun},vendor_id=VIRGATE,product_id=LAB"
-            self._admin("update", "logicalunit", number, "--lun", str(lun), "--params", serial)
+            self._disk(iqn, lun, size)
         self._admin("bind", "target", number, "-I", "ALL")
         return iqn
+
+    def replace(self, iqn: str, lun: int, size: int) -> None:
+        """The same disk in another size. Requests in the moment between fail."""
+        self._admin("delete", "logicalunit", self._targets[iqn], "--lun", str(lun))
+        self._disk(iqn, lun, size)
+
+    def file(self, iqn: str, lun: int) -> Path:
+        """What a disk lies in."""
+        return self.folder / f"{iqn.rpartition(':')[2]}-{lun}.img"
+
+    def _disk(self, iqn: str, lun: int, size: int) -> None:
+        number, name, file = self._targets[iqn], iqn.rpartition(":")[2], self.file(iqn, lun)
+        file.touch()
+        os.truncate(file, size)
+        self._admin("new", "logicalunit", number, "--lun", str(lun), "-b", str(file))
+        serial = f"scsi_id={name}-{lun},scsi_sn={name}-{lun},vendor_id=VIRGATE,product_id=LAB"
+        self._admin("update", "logicalunit", number, "--lun", str(lun), "--params", serial)
 
     def protect(self, iqn: str, user: str, password: str) -> None:
         """From now on the target asks who logs in for these credentials."""

@@ -20,6 +20,7 @@ from lab.servers import NfsServer
 BLANK = "00000000-0000-0000-0000-000000000000"
 COW, RAW = 4, 5
 PREALLOCATED, SPARSE = 1, 2
+COPY, MOVE = 1, 2
 MIB = 1 << 20
 DATA = 1
 
@@ -125,6 +126,20 @@ class Pool:
 
     def host_id(self, node: Node) -> int:
         return self.nodes.index(node) + 1
+
+    def out(self, domain: str) -> None:
+        """Takes a domain out of the pool."""
+        self.spm.call("deactivateStorageDomain", domain, self.id, BLANK, 0)
+        self.spm.call("detachStorageDomain", domain, self.id, BLANK, 0)
+
+    def back(self, domain: str) -> None:
+        self.spm.call("attachStorageDomain", domain, self.id)
+        self.spm.call("activateStorageDomain", domain, self.id)
+
+    def findings(self) -> list[dict[str, str]]:
+        """What a check of all domains finds that is worse than a note."""
+        checks = [self.spm.call("checkStorageDomain", domain)["check"] for domain in self.domains]
+        return [found for check in checks for found in check["findings"] if found["severity"] != "note"]
 
     # the SPM
 

@@ -8,64 +8,64 @@ import pytest
 
 from lab.calls import Refused
 from lab.cleanup import Lab
-from lab.grounds import LocalGround
-from lab.pools import BLANK, COW, MIB, RAW, Disk, Pool
+from lab.grounds import NfsGround
+from lab.pools import BLANK, COW, MIB, MOVE, RAW, Disk, Pool
 
-MOVE = 2
 TIMES = 200
 
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Pool]:
     with Lab() as lab:
-        yield LocalGround(lab, ["master", "more"]).pool("east")
-
-
-def out(pool: Pool, domain: str) -> None:
-    pool.spm.call("deactivateStorageDomain", domain, pool.id, BLANK, 0)
-    pool.spm.call("detachStorageDomain", domain, pool.id, BLANK, 0)
-
-
-def back(pool: Pool, domain: str) -> None:
-    pool.spm.call("attachStorageDomain", domain, pool.id)
-    pool.spm.call("activateStorageDomain", domain, pool.id)
+        yield NfsGround(lab, ["master", "more"], io_timeout=1).pool("east")
 
 
 def merge(pool: Pool, base: Disk, top: Disk) -> None:
     pool.do("mergeSnapshots", base.domain, pool.id, BLANK, base.image, base.volume, top.volume)
 
 
-def sound(pool: Pool) -> None:
-    """What stands in for a look at each byte: no finding worse than a note."""
-    for domain in pool.domains:
-        check = pool.spm.call("checkStorageDomain", domain)["check"]
-        assert check["sound"], check["findings"]
-
-
+@pytest.mark.timeout(400)
 def test_a_domain_leaves_and_comes_back_many_times(pool: Pool) -> None:
+    """Each time the host joins the domain's lockspace twice, which takes sanlock seconds. A host that watches the
+    domain outside of the pool is joined already: so most of the times can be tried in a short time."""
     domain = pool.domains[1]
     kept = pool.disk(MIB, domain=domain)
     pool.write(kept, 0x61, 0, 65536)
-    pool.spm.call("startMonitoringDomain", domain, 1)  # so that the host stays in its lockspace: joining takes seconds
-    began = time.monotonic()
-    for _ in range(TIMES):
-        out(pool, domain)
-        back(pool, domain)
-    print(f"detach and attach: {(time.monotonic() - began) / TIMES * 1000:.0f} ms each, {TIMES} times")
+    slow = cycles(pool, domain, 2)
+    pool.out(domain)
+    pool.spm.call("startMonitoringDomain", domain, 1)
+    while not pool.spm.call("repoStats")[domain]["acquired"]:
+        time.sleep(0.1)
+    pool.back(domain)
+    fast = cycles(pool, domain, TIMES)
+    pool.out(domain)
+    pool.spm.call("stopMonitoringDomain", domain)
+    pool.back(domain)
+    print(f"detach and attach: {slow:.1f} s, {fast:.2f} s for a host that is joined already")
     assert pool.holds(kept, 0x61, 0, 65536)
     assert pool.spm.call("getStoragePoolInfo", pool.id)["dominfo"][domain]["status"] == "Active"
+    assert not pool.findings()
+
+
+def cycles(pool: Pool, domain: str, times: int) -> float:
+    """Seconds that one of them took."""
+    began = time.monotonic()
+    for _ in range(times):
+        pool.out(domain)
+        pool.back(domain)
+    return (time.monotonic() - began) / times
 
 
 def test_the_spm_starts_right_after_a_domain_was_attached(pool: Pool) -> None:
     domain = pool.domains[1]
     for _ in range(3):
-        out(pool, domain)
+        pool.out(domain)
         pool.spm.call("attachStorageDomain", domain, pool.id)
         pool.spm.call("spmStop", pool.id)
         pool.start_spm(pool.nodes[0])
         pool.spm.call("activateStorageDomain", domain, pool.id)
     assert pool.status(pool.spm)[0] == "SPM"
-    sound(pool)
+    assert not pool.findings()
 
 
 @pytest.mark.parametrize("form", [COW, RAW], ids=["cow", "raw"])
@@ -81,7 +81,7 @@ def test_a_merge_that_is_asked_for_again_is_refused_and_changes_nothing(pool: Po
         assert base.volume in refusal.value.message
     assert pool.volumes(image=base.image) == {top.volume}
     assert pool.holds(top, 0x61, 0, 65536) and pool.holds(top, 0x62, 65536, 65536)
-    sound(pool)
+    assert not pool.findings()
 
 
 def test_ten_disks_of_a_machine_move_at_once(pool: Pool) -> None:
@@ -104,4 +104,4 @@ def test_ten_disks_of_a_machine_move_at_once(pool: Pool) -> None:
     assert not there & set(pool.spm.call("getImagesList", source)["imageslist"])
     for number, disk in enumerate(tops, start=1):
         assert pool.holds(Disk(target, disk.image, disk.volume), number, 0, MIB)
-    sound(pool)
+    assert not pool.findings()

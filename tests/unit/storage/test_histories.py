@@ -102,6 +102,28 @@ class House:
     def folder(self, place):
         return self.images(place[0]) / uuid(3, place[1])
 
+    def allocation(self, domain, form):
+        """What a new volume there is asked to be."""
+        return 2
+
+    def capacities(self, place):
+        """What the metadata of a volume there may say."""
+        return {SIZE}
+
+    def names(self, place):
+        """The files of an image."""
+        return {path.name for path in self.folder(place).iterdir()}
+
+    def shown(self, domain):
+        """The images of a domain."""
+        if not self.images(domain).exists():
+            return None
+        return {path.name for path in self.images(domain).iterdir() if not path.name.startswith("_remove_me_")}
+
+    def files_of(self, place, volumes):
+        """What an image of these volumes consists of."""
+        return {f"{uuid(4, number)}{ending}" for number in volumes for ending in ("", ".meta")}
+
     def survey(self, place) -> Image:
         found = now(self.room.storage.domains.find(uuid(2, place[0])))
         return now(found.images.survey(uuid(3, place[1])))
@@ -117,9 +139,12 @@ class Histories(RuleBasedStateMachine):
         self.patch.setattr(os, "fsync", lambda file: None)  # nothing here loses its power
         self.patch.setattr(os, "O_DIRECT", 0)
         self.base = Path(tempfile.mkdtemp(prefix="history-"))
-        self.house = House(self.base)
+        self.house = self.make(self.base)
         self.known: dict[Place, Known] = {}
         self.number = 0
+
+    def make(self, base):
+        return House(base)
 
     def teardown(self):
         begun(self.house.room.stop())
@@ -193,7 +218,7 @@ class Histories(RuleBasedStateMachine):
         source = known.chain[level % len(known.chain)]
         target, volume = (to, self.new()), self.new()
         ids = [uuid(3, image), uuid(4, source), uuid(3, target[1]), uuid(4, volume)]
-        wanted = (6, form.value, 2)
+        wanted = (6, form.value, self.house.allocation(to, form))
         if self.run(fault, "copyImage", uuid(2, domain), POOL, BLANK, *ids, "", uuid(2, to), *wanted, place=target):
             self.known[target] = Known([volume], {volume: dict(known.contents[source])}, shared=True)
 
@@ -216,7 +241,7 @@ class Histories(RuleBasedStateMachine):
             self.known[other, image] = known.copy()
             if operation == 2:
                 del self.known[domain, image]
-                if fault and self.house.folder((domain, image)).exists():  # it could not be deleted: that is logged
+                if fault and uuid(3, image) in (self.house.shown(domain) or ()):  # it was not deleted: that is logged
                     self.insist(None, "deleteImage", uuid(2, domain), POOL, uuid(3, image), gone=268)
 
     @precondition(lambda self: self.movable())
@@ -255,7 +280,7 @@ class Histories(RuleBasedStateMachine):
                 assert metadata.legality is Legality.LEGAL
                 assert metadata.role is (VolumeRole.SHARED if self.is_shared(place) else role)
                 assert metadata.domain == uuid(2, place[0])
-                assert metadata.capacity.bytes == SIZE
+                assert metadata.capacity.bytes in self.house.capacities(place)
             leaf = uuid(4, known.chain[-1])
             ids = (uuid(2, place[0]), uuid(3, place[1]))
             real = now(self.house.room.ask("reconcileVolumeChain", POOL, *ids, leaf))["volumes"]
@@ -264,15 +289,11 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def nothing_else_is_there(self):
         for domain in DOMAINS:
-            images = self.house.images(domain)
-            if not images.exists():
-                continue
             wanted = {uuid(3, image) for place, image in self.known if place == domain}
-            assert {path.name for path in images.iterdir() if not path.name.startswith("_remove_me_")} == wanted
+            assert self.house.shown(domain) in (None, wanted)
         for place, known in self.known.items():
             volumes = [*known.chain, *([known.template[1]] if known.template else [])]
-            names = {f"{uuid(4, number)}{ending}" for number in volumes for ending in ("", ".meta")}
-            assert {path.name for path in self.house.folder(place).iterdir()} == names
+            assert self.house.names(place) == self.house.files_of(place, volumes)
         if self.known:
             assert self.house.journal() == []
 
@@ -313,7 +334,8 @@ class Histories(RuleBasedStateMachine):
     def create(self, fault, place, volume, form, parent=None):
         source = (uuid(3, parent[0]), uuid(4, parent[1])) if parent else (BLANK, BLANK)
         ids = (uuid(2, place[0]), POOL, uuid(3, place[1]))
-        wanted = (str(SIZE), form.value, 2, "DATA", uuid(4, volume), "")
+        allocation = self.house.allocation(place[0], form)
+        wanted = (str(SIZE), form.value, allocation, "DATA", uuid(4, volume), "")
         return self.run(fault, "createVolume", *ids, *wanted, *source, place=place)
 
     def run(self, fault, verb, *arguments, place):
@@ -335,7 +357,7 @@ class Histories(RuleBasedStateMachine):
         left = self.house.survey(place).volumes
         for volume in [uuid(4, number) for number in gone if uuid(4, number) in left]:
             self.insist(None, "deleteVolume", uuid(2, place[0]), POOL, uuid(3, place[1]), [volume], "", True, gone=201)
-        if any(path.name.startswith("_remove_me_") for path in self.house.folder(place).iterdir()):
+        if any(name.startswith("_remove_me_") for name in self.house.names(place)):
             self.house.reopen()
 
     def insist(self, fault, verb, *arguments, gone):

@@ -13,9 +13,9 @@ from contract.storage.room import Room, uuid
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant
 from twisted.internet.task import Clock
+from unit.storage.test_histories import RAW, SIZE, Histories, House
 
 import virgate.node.storage.domains.domains as domains
-from unit.storage.test_histories import RAW, SIZE, Histories, House
 from virgate.node.storage.block import tags
 
 BLOCK = 2

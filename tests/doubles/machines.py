@@ -3,7 +3,7 @@
 `host` and `params` are fixtures: a conftest.py imports them.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from virgate import hookimpl
-from virgate.domxml.facts import DiskRequest, DiskSource, HostFacts, PayloadRequest
+from virgate.domxml.facts import DiskRequest, DiskSource, HostFacts, LeaseRequest, LeaseSource, PayloadRequest
 from virgate.events import EventBus
 from virgate.hookspecs import devices, vm
 from virgate.hookspecs import host as polling
@@ -187,6 +187,34 @@ class RecordingDisks:
         if error := self.fail.get(f"teardown {disk.target}"):
             raise error
 
+    async def lease(self, lease: LeaseRequest) -> LeaseSource:
+        self.calls.append(("lease", lease.lease_id))
+        if error := self.fail.get(f"lease {lease.lease_id}"):
+            raise error
+        return LeaseSource("/rhev/xleases", 3 << 20)
+
+
+@define
+class RecordingGuards:
+    """Guards every machine that has an image."""
+
+    calls: list[str] = field(factory=list)
+    fail: Exception | None = None
+
+    async def take(self, vm: str, disks: Sequence[DiskRequest]) -> "RecordingGuards | None":
+        if not any(disk.is_image for disk in disks):
+            return None
+        self.calls.append("take")
+        if self.fail:
+            raise self.fail
+        return self
+
+    def started(self) -> None:
+        self.calls.append("started")
+
+    def end(self) -> None:
+        self.calls.append("end")
+
 
 @define
 class RecordingPayloads:
@@ -253,6 +281,7 @@ class Host:
     clock: Clock
     run_dir: Path
     told: list[dict[str, Any]] = field(factory=list)
+    guards: RecordingGuards = field(factory=RecordingGuards)
 
     @property
     def statuses(self) -> list[str]:
@@ -284,6 +313,7 @@ async def host(tmp_path: Path) -> AsyncIterator[Host]:
     hooks = Hooks(vm, devices, polling)
     hooks.register(_plugin(trace), "trace")
     domains, disks, payloads = RecordingDomains(events), RecordingDisks(), RecordingPayloads()
+    guards = RecordingGuards()
     means = Means(
         domains,  # type: ignore[arg-type]
         hooks,
@@ -297,9 +327,10 @@ async def host(tmp_path: Path) -> AsyncIterator[Host]:
         monotonic=clock.seconds,
         wall=lambda: 1000.0 + clock.seconds(),
         pid_folders=(tmp_path,),
+        guards=guards,
     )
     machines = Machines(means)
-    made = Host(machines, domains, disks, payloads, events, trace, clock, tmp_path)
+    made = Host(machines, domains, disks, payloads, events, trace, clock, tmp_path, guards=guards)
     events.listen("vm.status", lambda **event: made.told.append(event))
     await machines.start()
     domains.calls.clear()

@@ -4,7 +4,7 @@ A lease manager is a class made once per domain. Its object lives as long as the
 the state of this host in it: the host id it joined with, and the domain's SPM lease.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -123,6 +123,24 @@ class ExternalLeaseManager(LeaseManager, Protocol):
 
         Raises as `acquire_other`, and what `change` raises; then the bytes stay as they were.
         """
+
+
+    async def guard(self, machine: str, leases: Sequence[LeasePlace]) -> "Guard":
+        """Takes leases for a machine that is about to start; `LeaseNotAcquired` (651) names the host that has one.
+
+        They are held by a process of their own, over a restart of the daemon. It ends with the machine's QEMU, and ends
+        that when the leases are lost.
+        """
+
+
+class Guard(Protocol):
+    """Holds leases for one machine. One of the two is called once."""
+
+    def started(self) -> None:
+        """The guest runs, or may do so soon: the leases are held as long as its QEMU lives."""
+
+    def end(self) -> None:
+        """There will be no guest; the leases are given back."""
 
 
 @point(Failure.LOG, answers=Answers.FIRST)

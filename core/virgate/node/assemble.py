@@ -29,6 +29,7 @@ from virgate.node.tasks.recoveries import Recoveries
 from virgate.node.tasks.settings import TaskSettings
 from virgate.node.vm import payload
 from virgate.node.vm.disks import HostDisks
+from virgate.node.vm.guarding import HostGuards
 from virgate.node.vm.life import Status
 from virgate.node.vm.means import Means
 from virgate.node.vm.payload import PayloadImages
@@ -69,8 +70,9 @@ def assemble(settings: Settings, places: Places, hooks: Hooks, registry: Registr
             domains=Domains(hypervisor),
             hooks=hooks,
             events=events,
-            disks=HostDisks(storage.images),
+            disks=HostDisks(storage.images, storage.external_leases),
             payloads=PayloadImages(payload.folder(places.run_dir)),
+            guards=HostGuards(storage.protection, settings[StorageSettings].protect_disks),
             run_dir=places.run_dir,
             facts=lambda: _facts(host, channels, consoles),
             settings=settings[MachineSettings],

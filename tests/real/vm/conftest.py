@@ -12,7 +12,7 @@ from lab.libvirtd import PrivateLibvirtd
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
-from virgate.domxml.facts import DiskRequest, DiskSource, HostFacts
+from virgate.domxml.facts import DiskRequest, DiskSource, HostFacts, LeaseRequest, LeaseSource
 from virgate.events import EventBus
 from virgate.hookspecs import devices, host, vm
 from virgate.libvirt.connection import Hypervisor
@@ -38,6 +38,9 @@ class PathDisks:
 
     async def teardown(self, disk: DiskRequest) -> None:
         pass
+
+    async def lease(self, lease: LeaseRequest) -> LeaseSource:
+        raise NotImplementedError
 
 
 class NoPayloads:

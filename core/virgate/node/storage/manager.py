@@ -26,6 +26,7 @@ from virgate.node.storage.images.iso_files import IsoFiles
 from virgate.node.storage.images.jobs import Jobs
 from virgate.node.storage.images.merging import Merging
 from virgate.node.storage.images.moving import Moving
+from virgate.node.storage.images.protection import Protection
 from virgate.node.storage.images.qemu_img import QemuImg
 from virgate.node.storage.images.rollback import Rollback
 from virgate.node.storage.images.transfer import Transfers
@@ -86,6 +87,7 @@ class Storage:
     files: IsoFiles
     machine_files: MachineFiles
     external_leases: ExternalLeases
+    protection: Protection
     mailboxes: Mailboxes
     growing: Growing
     tasks: Tasks
@@ -155,6 +157,7 @@ class Storage:
             files=IsoFiles(domains, pools, reader(settings)),
             machine_files=MachineFiles(pools, locks, owner(settings)),
             external_leases=ExternalLeases(jobs, clock, host),
+            protection=Protection(domains),
             mailboxes=mailboxes,
             growing=growing,
             tasks=tasks,

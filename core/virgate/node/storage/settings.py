@@ -17,6 +17,11 @@ class StorageSettings:
         "", "Group of new files, name or number; empty: kvm (36) where it exists, else the daemon's own."
     )
     hypervisor_user: str = option("", "User that runs guests and must be able to read a folder; empty: not checked.")
+    protect_disks: bool = option(
+        False,
+        "Whether a machine takes the leases of all disks it writes to, so that no other host can start it as well."
+        " Disks that a client calls exclusive are protected in any case. Keeps machines from being migrated.",
+    )
     monitor_interval: float = option(10.0, "Seconds between two checks of a domain.", gt(0))
     mount_limit: float = option(60.0, "Seconds mounting may take before it is ended and fails.", gt(0))
     patience: float = option(

@@ -2,7 +2,8 @@
 
 from typing import Any, Protocol
 
-from virgate.domxml.facts import FORMATS, DiskRequest, DiskSource
+from virgate.domxml.errors import BadDevice
+from virgate.domxml.facts import FORMATS, DiskRequest, DiskSource, LeaseRequest, LeaseSource
 
 
 class Disks(Protocol):
@@ -14,6 +15,9 @@ class Disks(Protocol):
     async def teardown(self, disk: DiskRequest) -> None:
         """Ends what `prepare` began. Comes back quietly when there is nothing to end."""
 
+    async def lease(self, lease: LeaseRequest) -> LeaseSource:
+        """Where an external lease is; raises the storage error of what is missing."""
+
 
 class Images(Protocol):
     """The part of `virgate.node.storage` that knows volumes."""
@@ -23,11 +27,18 @@ class Images(Protocol):
     async def teardown(self, pool: str, domain: str, image: str, volume: str) -> Any: ...
 
 
-class HostDisks:
-    """Volumes through storage, everything that has a path of its own as it is."""
+class Leases(Protocol):
+    """The part of `virgate.node.storage` that knows external leases."""
 
-    def __init__(self, images: Images) -> None:
+    async def place(self, domain: str, lease: str) -> Any: ...
+
+
+class HostDisks:
+    """Volumes and leases through storage, everything that has a path of its own as it is."""
+
+    def __init__(self, images: Images, leases: Leases | None = None) -> None:
         self._images = images
+        self._leases = leases
 
     async def prepare(self, disk: DiskRequest) -> DiskSource:
         if disk.is_image:
@@ -47,6 +58,12 @@ class HostDisks:
     async def teardown(self, disk: DiskRequest) -> None:
         if disk.is_image:
             await self._images.teardown(disk.pool_id, disk.domain_id, disk.image_id, disk.volume_id)
+
+    async def lease(self, lease: LeaseRequest) -> LeaseSource:
+        if self._leases is None:
+            raise BadDevice("lease", f"lease {lease.lease_id} of domain {lease.domain_id} was not found")
+        place = await self._leases.place(lease.domain_id, lease.lease_id)
+        return LeaseSource(str(place.path), place.offset)
 
 
 def _kind(path: str, disk_type: str = "") -> Any:

@@ -20,6 +20,7 @@ from virgate.libvirt.errors import HypervisorFailed
 from virgate.node.vm import flags, hooked, inscription, readback
 from virgate.node.vm.errors import Abandoned, ForeignDocument, LostAtStart
 from virgate.node.vm.exits import Exit, Reason, after_stop
+from virgate.node.vm.guarding import Guard
 from virgate.node.vm.life import Status
 from virgate.node.vm.record import GuestEvent
 
@@ -47,6 +48,7 @@ class Launch:
         self._interruptible = False
         self._over: list[Deferred[None]] = []
         self._job: Deferred[None] | None = None
+        self._guard: Guard | None = None
         self.lost = ""
         """How the guest ended if it did before the start was complete."""
 
@@ -123,6 +125,8 @@ class Launch:
         machine.record.xml = text
         machine.boot_ends_with = "suspended" if paused else "started"
         await domains.start(machine.id, paused=paused, flags=launch_flags)
+        if self._guard is not None:
+            self._guard.started()
         undo.push_async_callback(self._quietly, lambda: domains.destroy(machine.id, graceful=False))
         if paused:
             machine.life.halted("NOERR")
@@ -131,7 +135,9 @@ class Launch:
         """Everything before libvirt is asked; the answer is the document as the last hook left it."""
         machine, means = self._machine, self._means
         sources = await self._disks(undo)
-        root = self._request.domain(sources)
+        await self._keep_others_away(undo)
+        leases = {(lease.lease_id, lease.domain_id): await means.disks.lease(lease) for lease in self._request.leases}
+        root = self._request.domain(sources, leases)
         inscription.inscribe(root, machine.record.started)
         flags.write(means.run_dir, machine.id, flags.START_PAUSED if self._request.launch_paused else 0)
         undo.callback(flags.remove, means.run_dir, machine.id)
@@ -159,6 +165,13 @@ class Launch:
         for payload in self._request.payloads:
             sources[payload.target] = await means.payloads.make(self._machine.id, payload)
         return sources
+
+    async def _keep_others_away(self, undo: AsyncExitStack) -> None:
+        """From those disks that only this machine may write to; raises what names the host that uses one."""
+        guard = await self._means.guards.take(self._machine.id, self._request.disks)
+        if guard is not None:
+            self._guard = guard
+            undo.callback(guard.end)
 
     async def _after_prepare(self, disk: DiskRequest, source: DiskSource) -> DiskSource:
         conf = self._machine.record.conf

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 from virgate.domxml.facts import DiskSource, HostFacts, PayloadRequest
 from virgate.events import EventBus
 from virgate.node.vm.disks import Disks
+from virgate.node.vm.guarding import Guards, NoGuards
 from virgate.node.vm.settings import MachineSettings
 from virgate.plugins import Hooks
 
@@ -37,6 +38,7 @@ class Means:
     settings: MachineSettings
     reactor: Any = None
     """Delays; None: the process's reactor."""
+    guards: Guards = field(factory=NoGuards)
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     pid_folders: tuple[Path, ...] = (Path("/run/libvirt/qemu"),)

@@ -6,12 +6,14 @@ Who does what, and why:
   When it cannot renew a host id for 8 io timeouts it sends SIGTERM to the processes that hold leases there, later
   SIGKILL, and if their connection is still open then, its watchdog resets the host: all that before another host may
   take the leases (8 io timeouts and 60 seconds).
-- **`holder.py`**, one small process per domain of which this host holds leases, is the one known to sanlock. Its end
-  gives the leases back, so it must outlive whatever still writes: it ends when the daemon tells it to, or when the
-  daemon and all its writers have gone (`virgate.run.writers`). A daemon killed in the middle of a copy keeps the SPM
-  lease for the milliseconds its qemu-img needs to die; one stuck in the kernel keeps the lease until it is out, or
-  until the watchdog resets the host. sanlock knows that a process has gone by its connection alone, so the holder lets
-  a twin share the connection: even when sanlock kills the holder, the leases stay with those who still write.
+- **`sanlock_programs/holder.py`**, one small process per domain of which this host holds leases, is the one known to
+  sanlock. Its end gives the leases back, so it must outlive whatever still writes: it ends when the daemon tells it
+  to, or when the daemon and all its writers have gone (`virgate.run.writers`). A daemon killed in the middle of a copy
+  keeps the SPM lease for the milliseconds its qemu-img needs to die; one stuck in the kernel keeps the lease until it
+  is out, or until the watchdog resets the host. sanlock knows that a process has gone by its connection alone, so the
+  holder lets a twin share the connection: even when sanlock kills the holder, the leases stay with those who write.
+- **`sanlock_programs/guard.py`** is the same for the disks of one machine: it lives as long as the machine's QEMU, and
+  kills that when sanlock wants the leases back.
 - **`calls.py`** is what worker processes call. Calls that wait for storage run in a worker of that domain, which ends
   when it has been idle; those that only ask the service share one worker. Joining takes 20 seconds to minutes and is
   watched from here, without a process that waits.

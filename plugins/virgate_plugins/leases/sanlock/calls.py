@@ -125,11 +125,12 @@ def owner(space: str, name: str, path: str, offset: int, sector: int, align: int
 
 
 def _holds(space: str, host: int, generation: int) -> bool:
-    """Whether the host lives, and since before it took the lease. Who has not joined cannot know; then it does."""
+    """Whether the host lives, and since before it took the lease. Who has not joined, or has this very moment (EAGAIN),
+    cannot know; then it does."""
     try:
         known = _call("get_hosts", space.encode(), host)
     except OSError as problem:
-        if problem.errno in (errno.ENOENT, errno.ENOSPC):
+        if problem.errno in (errno.ENOENT, errno.ENOSPC, errno.EAGAIN):
             return True
         raise
     return all(seen["generation"] == generation and seen["flags"] not in FREE for seen in known)

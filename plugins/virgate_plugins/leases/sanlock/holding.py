@@ -1,9 +1,10 @@
-"""The daemon's end of a holder process."""
+"""The daemon's end of the processes that sanlock knows."""
 
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from twisted.internet.defer import Deferred, TimeoutError
@@ -14,32 +15,34 @@ from virgate.run.loop import reactor
 from virgate.run.pipes import Reader
 from virgate.run.writers import writers
 
-PROGRAM = Path(__file__).with_name("holder.py")
+PROGRAMS = Path(__file__).parent.with_name("sanlock_programs")
+PROGRAM, GUARD = PROGRAMS / "holder.py", PROGRAMS / "guard.py"
 PATIENCE = 30.0
 """Seconds within which sanlock registers a process."""
 
 
-class Holder:
+class Registered:
     """One process, registered or about to be. `lost(how)` is called once unless it was told to end."""
 
-    def __init__(self, name: str, lost: Callable[[str], None], program: Path = PROGRAM) -> None:
+    def __init__(
+        self, name: str, lost: Callable[[str], None], program: Path, *arguments: str, keep: Sequence[int] = ()
+    ) -> None:
         self._name, self._lost = name, lost
         self._answer: Deferred[None] | None = Deferred()
         self._heard = b""
         self._ended = False
         ours, theirs = socket.socketpair()
-        pipe = writers()
         path = os.pathsep.join(entry for entry in sys.path if entry.startswith(os.sep))
         try:
             self._group = Group(
-                [sys.executable, "-P", str(program), str(pipe.reading)],
+                [sys.executable, "-P", str(program), *arguments],
                 self._exit,
                 stdin=theirs.fileno(),
                 stdout=None,
                 stderr=None,
                 env=dict(os.environ, PYTHONPATH=path),
                 cwd="/",
-                keep=(pipe.reading,),
+                keep=keep,
             )
         except BaseException:
             ours.close()
@@ -72,11 +75,12 @@ class Holder:
 
     def end(self) -> None:
         """Gives back whatever it holds. Nothing that needs those leases may be under way."""
+        self._dismiss(b"x")
+
+    def _dismiss(self, word: bytes) -> None:
         self._ended = True
-        try:
-            self._line.send(b"x", socket.MSG_NOSIGNAL)
-        except OSError:
-            pass  # it is gone already
+        with suppress(OSError):  # it is gone already
+            self._line.send(word, socket.MSG_NOSIGNAL)
         self._line.close()
         self._reader.close()
 
@@ -110,3 +114,22 @@ class Holder:
         if not self._ended:
             self._ended = True
             self._lost(how)
+
+
+class Holder(Registered):
+    """Holds this host's own leases in one domain."""
+
+    def __init__(self, name: str, lost: Callable[[str], None]) -> None:
+        reading = writers().reading
+        super().__init__(name, lost, PROGRAM, str(reading), keep=(reading,))
+
+
+class Guard(Registered):
+    """Holds the leases of a machine's disks. Once the guest has started it goes its own way."""
+
+    def __init__(self, machine: str) -> None:
+        super().__init__(f"guard of {machine}", lambda how: None, GUARD, machine)
+
+    def started(self) -> None:
+        """From now on it lives, and holds the leases, as long as the machine's QEMU."""
+        self._dismiss(b"s")

@@ -1,6 +1,6 @@
 """The lease manager of one shared domain (spec storage-format 5.2 to 5.4). Read the package's docstring first."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from twisted.internet.defer import DeferredLock, ensureDeferred
@@ -20,7 +20,7 @@ from virgate.node.storage.errors.leases import (
 from virgate.node.storage.formats import sanlock as records
 from virgate.node.storage.formats.layout import sdm_offset
 from virgate_plugins.leases.sanlock import chosen
-from virgate_plugins.leases.sanlock.holding import Holder
+from virgate_plugins.leases.sanlock.holding import Guard, Holder
 from virgate_plugins.leases.sanlock.reasons import reason
 from virgate_plugins.leases.sanlock.workers import Worker, pause, service
 
@@ -135,7 +135,7 @@ class SanlockLease:
         await self._release(lease)
 
     async def inquire_other(self, lease: LeasePlace) -> LeaseOwner | None:
-        place = lease.name, str(lease.path), lease.offset
+        place = _told(lease)
         try:
             found = await self._worker.call("owner", self._space.domain, *place, *self._geometry)
         except (OSError, VirgateError) as problem:
@@ -152,7 +152,7 @@ class SanlockLease:
 
     async def change_value(self, lease: LeasePlace, change: Callable[[bytes], bytes]) -> None:
         """Takes a lease, replaces the bytes kept with it by what `change` makes of them, and gives it back."""
-        place = lease.name, str(lease.path), lease.offset
+        place = _told(lease)
         await self._acquire(lease, value=True)
         try:
             found = await self._worker.call("read_value", self._space.domain, *place, VALUE)
@@ -161,6 +161,24 @@ class SanlockLease:
             raise LeaseUnknown(self._space.domain, lease.name, reason(problem)) from None
         finally:
             await self._release(lease)
+
+    async def guard(self, machine: str, leases: Sequence[LeasePlace]) -> Guard:
+        domain, holding = self._space.domain, None
+        if self._host is None:
+            raise LeaseNotAcquired(domain, "this host has no id there")
+        guard = Guard(machine)
+        try:
+            await guard.ready()
+            for holding in leases:
+                await self._worker.call("acquire", domain, *_told(holding), guard.pid, False)
+        except (OSError, VirgateError) as problem:
+            guard.end()
+            why = reason(problem) if holding is None else await self._why(holding, problem)
+            raise LeaseNotAcquired(domain, why) from None
+        except BaseException:
+            guard.end()
+            raise
+        return guard
 
     async def _acquire(self, lease: LeasePlace, *, value: bool = False) -> None:
         domain = self._space.domain
@@ -171,7 +189,7 @@ class SanlockLease:
             if lease in self._held:
                 return
             holder = await self._present_holder()
-            place = lease.name, str(lease.path), lease.offset
+            place = _told(lease)
             await self._worker.call("acquire", domain, *place, holder.pid, value)
             if holder.over:
                 raise LeaseNotAcquired(domain, "it was lost at once")
@@ -198,7 +216,7 @@ class SanlockLease:
         await self._changing.acquire()
         try:
             if lease in self._held and self._holder is not None:
-                place = lease.name, str(lease.path), lease.offset
+                place = _told(lease)
                 await self._worker.call("release", self._space.domain, *place, self._holder.pid)
                 self._held.discard(lease)
             if not self._held:
@@ -245,7 +263,7 @@ class SanlockLease:
         same = (self._host, self._holder, self._held) == (host, holder, held)  # else the answer may be older than they
         if same and there is not None:
             listed = {(name, path, offset) for space, name, _, disks in found for path, offset in disks}
-            gone = [lease.name for lease in held if (lease.name, str(lease.path), lease.offset) not in listed]
+            gone = [lease.name for lease in held if _told(lease) not in listed]
             if gone:
                 self._lost(f"sanlock does not list {gone[0]} any more")
             elif not there:
@@ -261,3 +279,7 @@ class SanlockLease:
             self._tell(how)
         else:
             self._end_holder()
+
+
+def _told(lease: LeasePlace) -> tuple[str, str, int]:
+    return lease.name, str(lease.path), lease.offset

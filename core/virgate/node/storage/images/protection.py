@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, cast
 
-from attrs import frozen
+from attrs import astuple, frozen
 
 from virgate.hookspecs.leases import ExternalLeaseManager, Guard, LeasePlace
 from virgate.hookspecs.storage import Kind
@@ -40,7 +40,7 @@ class Protection:
         """
         held: list[Guard] = []
         try:
-            for domain, members in groupby(sorted(set(volumes)), lambda volume: volume.domain):
+            for domain, members in groupby(sorted(set(volumes), key=astuple), lambda volume: volume.domain):
                 found = await self.domains.find(domain)
                 if found.lease.volume_leases:
                     places = [await _place(found, volume) for volume in members]

@@ -10,27 +10,19 @@ Two processes share the connection to sanlock, for that is what sanlock watches.
 other keeps the connection, and so the leases, until it is told to go or nobody writes any more.
 """
 
-import errno
 import os
 import select
 import signal
 import socket
 import sys
 
+from virgate_plugins.leases.sanlock_programs.registering import registered
+
 
 def main() -> None:
     line, writers = socket.socket(fileno=0), int(sys.argv[1])
-    try:
-        import sanlock
-
-        connection = sanlock.register()  # stays open
-    except ImportError as problem:
-        line.sendall(f"error -1 {problem}\n".encode())
-        return
-    except sanlock.SanlockException as problem:
-        number, what, why = problem.args
-        number = errno.ECONNREFUSED if number == errno.ENOENT else number  # no file is involved but its socket
-        line.sendall(f"error {number} {what}: {why}\n".encode())
+    connection = registered(line)
+    if connection is None:
         return
     signal.signal(signal.SIGTERM, lambda *_: line.send(b"lost\n", socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL))
     if os.fork() == 0:

@@ -1,0 +1,58 @@
+"""Which disks of a machine no other host may write to while it runs, and asking storage to see to it."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from attrs import frozen
+
+from virgate.domxml.facts import DiskRequest
+from virgate.node.storage.values import VolumeAddress
+
+
+class Guard(Protocol):
+    """What keeps other hosts away. One of the two is called once."""
+
+    def started(self) -> None:
+        """The guest runs: from now on it is kept until the guest's QEMU has gone, whatever becomes of the daemon."""
+
+    def end(self) -> None:
+        """There will be no guest."""
+
+
+class Guards(Protocol):
+    async def take(self, vm: str, disks: Sequence[DiskRequest]) -> Guard | None:
+        """Before the guest starts; raises the storage error that says which host uses a disk.
+
+        None if there is nothing to guard.
+        """
+
+
+class NoGuards:
+    """No other host sees the disks."""
+
+    async def take(self, vm: str, disks: Sequence[DiskRequest]) -> None: ...
+
+
+class Protection(Protocol):
+    """The part of storage that has leases of volumes."""
+
+    async def take(self, machine: str, volumes: Sequence[VolumeAddress]) -> Any: ...
+
+
+@frozen
+class HostGuards:
+    """`everything`: also disks that nobody asked to protect, unless they are shared on purpose."""
+
+    protection: Protection
+    everything: bool = False
+
+    async def take(self, vm: str, disks: Sequence[DiskRequest]) -> Guard | None:
+        wanted = [
+            VolumeAddress(disk.domain_id, disk.image_id, disk.volume_id) for disk in disks if self.is_guarded(disk)
+        ]
+        return await self.protection.take(vm, wanted) if wanted else None
+
+    def is_guarded(self, disk: DiskRequest) -> bool:
+        if not disk.is_image or disk.read_only:
+            return False
+        return disk.shared == "exclusive" or (self.everything and disk.shared == "none")

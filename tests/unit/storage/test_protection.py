@@ -1,0 +1,92 @@
+"""Guarding the disks of machines by the leases of their volumes: one guard per domain, all or none."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from attrs import define, field
+
+from virgate.errors import VirgateError
+from virgate.hookspecs.leases import LeasePlace
+from virgate.hookspecs.storage import Kind
+from virgate.node.storage.errors import LeaseNotAcquired
+from virgate.node.storage.images.protection import Protection
+from virgate.node.storage.values import VolumeAddress
+
+
+@define
+class Lease:
+    """As one domain's lease manager; it is its own guard."""
+
+    volume_leases: bool = True
+    refuses: bool = False
+    taken: list[LeasePlace] = field(factory=list)
+    said: list[str] = field(factory=list)
+
+    async def guard(self, machine: str, leases: list[LeasePlace]) -> "Lease":
+        if self.refuses:
+            raise LeaseNotAcquired("d", "host id 7 holds v")
+        self.taken.extend(leases)
+        return self
+
+    def started(self) -> None:
+        self.said.append("started")
+
+    def end(self) -> None:
+        self.said.append("end")
+
+
+@define
+class Images:
+    async def lease_of(self, volume: str) -> tuple[Path, int]:
+        return Path("/dev/vg/leases"), 101 << 20
+
+
+@define
+class FakeDomain:
+    lease: Lease
+    kind: Kind = Kind.FILE
+    path: Path = Path("/mnt/d")
+    images: Images = field(factory=Images)
+
+
+@define
+class Found:
+    domains: dict[str, FakeDomain]
+
+    async def find(self, domain: str) -> FakeDomain:
+        return self.domains[domain]
+
+
+def protection(**domains: FakeDomain) -> Protection:
+    found: Any = Found(domains)
+    return Protection(found)
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_leases_of_all_volumes_are_taken_where_their_domain_keeps_them() -> None:
+    files, blocks = Lease(), Lease()
+    guards = await protection(a=FakeDomain(files), b=FakeDomain(blocks, Kind.BLOCK)).take(
+        "machine", [VolumeAddress("b", "i", "v2"), VolumeAddress("a", "i", "v1"), VolumeAddress("b", "i", "v2")]
+    )
+    assert files.taken == [LeasePlace("v1", Path("/mnt/d/images/i/v1.lease"))]
+    assert blocks.taken == [LeasePlace("v2", Path("/dev/vg/leases"), 101 << 20)]
+    guards.started()
+    assert (files.said, blocks.said) == (["started"], ["started"])
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_domain_that_only_this_host_sees_needs_none() -> None:
+    local = Lease(volume_leases=False, refuses=True)
+    guards = await protection(a=FakeDomain(local)).take("machine", [VolumeAddress("a", "i", "v")])
+    assert guards.held == ()
+
+
+@pytest_twisted.ensureDeferred
+async def test_if_one_is_refused_the_others_are_given_back() -> None:
+    first, second = Lease(), Lease(refuses=True)
+    volumes = [VolumeAddress("a", "i", "v1"), VolumeAddress("b", "i", "v2")]
+    with pytest.raises(VirgateError, match="host id 7 holds v"):
+        await protection(a=FakeDomain(first), b=FakeDomain(second)).take("machine", volumes)
+    assert first.said == ["end"]

@@ -95,6 +95,7 @@ def test_another_host_becomes_spm_and_leaves_no_half_copy(lab: Lab, timeline: Ti
     east, west = pool.nodes
     copy = Copy(ground, pool)
     timeline.note("east", "SPM of a pool of two domains")
+    assert "address is not written" not in east.log()
     with ExitStack() as watching:
         watchers = [
             watching.enter_context(Watcher(ground.leases(place), timeline, name=name))

@@ -15,7 +15,7 @@ ISCSI, FCP = 3, 2
 GIB = 1 << 30
 USER, PASSWORD = "fred", "correct-horse-7"
 SECOND_PORT = 3261
-WATCH = "cat >/run/patterns; for i in $(seq 300); do grep -aohs -f /run/patterns /proc/[0-9]*/cmdline; done | sort -u"
+WATCH = "for i in $(seq 300); do grep -aohs -f /run/secret -e iscsiadm /proc/[0-9]*/cmdline; done | sort -u"
 
 
 @pytest.fixture(scope="module")
@@ -167,18 +167,18 @@ def test_ids_that_are_none_are_refused(node: Node, pool: str) -> None:
 
 
 def test_a_login_with_credentials_shows_them_to_nobody(node: Node, vault: str) -> None:
-    watch = node.host.start("sh", "-c", WATCH, input=f"iscsiadm\n{PASSWORD}\n", timeout=60)
+    node.host.run("sh", "-c", "cat >/run/secret", input=f"{PASSWORD}\n")
+    watch = node.host.start("sh", "-c", WATCH, timeout=60)
     assert connect(node, vault, user=USER, password=PASSWORD) == 0
     (device,) = devices(node)
     assert device["pathlist"][0]["user"] == USER
     assert PASSWORD not in str(device)
-    modes = node.host.shell(f"find /etc/iscsi -type f -exec grep -l {PASSWORD} {{}} + | xargs stat -c %a").split()
-    assert modes == ["600"]
+    assert node.host.shell("find /etc/iscsi -type f -exec grep -lf /run/secret {} + | xargs stat -c %a") == "600\n"
     assert disconnect(node, vault, user=USER, password="another one") == 0
     assert len(devices(node)) == 1
     assert disconnect(node, vault, user=USER, password=PASSWORD) == 0
     assert devices(node) == []
-    assert node.host.run("grep", "-r", PASSWORD, "/etc/iscsi", check=False).stdout == ""
+    assert node.host.run("grep", "-rlf", "/run/secret", "/etc/iscsi", check=False).stdout == ""
     assert watch.wait().stdout == "iscsiadm\n"
     assert PASSWORD not in node.log()
 

@@ -1,12 +1,15 @@
 """The built-in storage types and lease managers keep their contracts."""
 
 import pytest
+from contract.storage.initiator import Initiator
 from contract.storage.leases import LeaseManagerContract
-from contract.storage.types import RecordingHost, StorageTypeContract
+from contract.storage.types import BlockTypeContract, RecordingHost, StorageTypeContract
 
 from virgate.hookspecs.leases import LeaseSpace
 from virgate_plugins.leases.local import LocalLease
+from virgate_plugins.storage.fcp import FibreChannel
 from virgate_plugins.storage.glusterfs import GlusterVolume
+from virgate_plugins.storage.iscsi.target import Iscsi
 from virgate_plugins.storage.localfs import LocalFolder
 from virgate_plugins.storage.nfs import NfsExport
 from virgate_plugins.storage.posixfs import PosixFileSystem
@@ -61,6 +64,41 @@ class TestGlusterVolume(Mounted):
     @pytest.fixture
     def parameters(self):
         return {"id": "1", "connection": "nas:/volume"}
+
+
+class TestIscsi(BlockTypeContract):
+    @pytest.fixture
+    def type(self):
+        return Iscsi
+
+    @pytest.fixture
+    def parameters(self):
+        return {"id": "1", "connection": "10.0.0.1", "port": "3260", "iqn": "iqn.2012-01.lab.virgate:pool"}
+
+    @pytest.fixture
+    def host(self, tmp_path, monkeypatch):
+        Initiator(monkeypatch)
+        return RecordingHost(tmp_path / "data-center")
+
+    @pytest.mark.parametrize("key", ["connection", "port", "iqn"])
+    def test_a_missing_key_is_a_key_error(self, type, parameters, key):
+        del parameters[key]
+        with pytest.raises(KeyError, match=key):
+            type.read(parameters)
+
+
+class TestFibreChannel(BlockTypeContract):
+    @pytest.fixture
+    def type(self):
+        return FibreChannel
+
+    @pytest.fixture
+    def parameters(self):
+        return {"id": "1"}
+
+    @pytest.fixture
+    def host(self, tmp_path):
+        return RecordingHost(tmp_path / "data-center")
 
 
 class TestLocalLease(LeaseManagerContract):

@@ -1,4 +1,5 @@
-"""What every storage type must do. Subclass in a test module of yours and give the three fixtures:
+"""What every storage type must do: `StorageTypeContract` for files, `BlockTypeContract` for disks. Subclass in a test
+module of yours and give the three fixtures:
 
 class TestFolder(StorageTypeContract):
     @pytest.fixture
@@ -26,6 +27,7 @@ class RecordingHost:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.mounts: list[tuple[str, str, str]] = []
+        self.rescans = 0
         root.mkdir()
 
     def mount_point(self, remote: str, *, below: str = "") -> Path:
@@ -47,7 +49,7 @@ class RecordingHost:
         return (self.mount_point(remote, below=below) / "mounted").exists()
 
     async def rescan(self) -> None:
-        """There are no devices."""
+        self.rescans += 1
 
     async def check_folder(self, path: Path) -> None:
         if not path.is_dir():
@@ -62,7 +64,9 @@ class RecordingHost:
         self.mount_point(remote).unlink(missing_ok=True)
 
 
-class StorageTypeContract:
+class AnyTypeContract:
+    """What both kinds have in common."""
+
     def test_it_has_an_upper_case_name_a_number_and_a_kind(self, type):
         assert type.name == type.name.upper() and type.name.isidentifier()
         assert type.number in (1, 2, 3, 4, 6, 7) or type.number >= 100
@@ -74,6 +78,10 @@ class StorageTypeContract:
     def test_keys_that_do_not_apply_are_passed_over(self, type, parameters):
         extra = {"user": "", "password": "", "iqn": "", "mnt_options": "", "vfs_type": "", **parameters}
         assert type.read(extra) is not None
+
+
+class StorageTypeContract(AnyTypeContract):
+    """Types of kind FILE."""
 
     def test_a_missing_key_is_a_key_error(self, type, parameters):
         for key in set(parameters) - {"id"}:
@@ -117,3 +125,31 @@ class StorageTypeContract:
             assert await look(host)
             await connection.disconnect(host)
             assert not await look(host)
+
+
+class BlockTypeContract(AnyTypeContract):
+    """Types of kind BLOCK: connecting makes disks appear, what is on them is the core's."""
+
+    def test_it_is_of_the_block_kind(self, type):
+        assert type.kind is Kind.BLOCK
+
+    def test_several_hosts_guard_its_domains_together(self, type):
+        assert "local" not in {type.lease(version) for version in (0, 2, 3, 4, 5)}
+
+    def test_no_remote_place_is_asked_of_a_domain(self, type):
+        type.check_remote("Vg0Uid-0000-0000-0000-0000-0000-Vg0Uid")
+
+    @pytest_twisted.ensureDeferred
+    async def test_every_connecting_looks_for_disks(self, type, parameters, host):
+        connection = type.read(parameters)
+        await connection.connect(host)
+        await connection.connect(host)
+        assert host.rescans == 2
+
+    @pytest_twisted.ensureDeferred
+    async def test_disconnecting_may_be_repeated(self, type, parameters, host):
+        connection = type.read(parameters)
+        await connection.disconnect(host)
+        await connection.connect(host)
+        await connection.disconnect(host)
+        await connection.disconnect(host)

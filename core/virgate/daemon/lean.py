@@ -1,16 +1,30 @@
-"""Imports the reactor without the TLS libraries: 15 MiB that a daemon which encrypts nothing need not hold.
+"""Imports the reactor without what a daemon that encrypts nothing need not hold: 15 MiB of TLS, 5 MiB of other things.
 
-Twisted takes OpenSSL, and by way of the standard library's HTTP client ssl, wherever it finds them. They are hidden
+Twisted takes OpenSSL, and by way of the standard library's HTTP client ssl, wherever it finds them; that client it
+imports for an old name of its own, and asyncio for the names of two types. They are hidden or replaced by stand-ins
 while the reactor is imported and can be imported afterwards; a port with TLS does that when it opens.
 """
 
 import ctypes
 import gc
+import http
 import sys
+from collections.abc import Coroutine
+from types import CoroutineType, ModuleType
+from typing import Any
 
 HIDDEN = ("OpenSSL", "ssl")
-WITHOUT_TLS = ("http.client", "http.cookiejar", "urllib.request")
-"""Modules that were made while ssl was hidden: whoever imports them later gets them whole."""
+
+
+def _is_coroutine(thing: object) -> bool:
+    return type(thing) is CoroutineType or isinstance(thing, Coroutine)
+
+
+STAND_INS: dict[str, dict[str, Any]] = {
+    "http.cookiejar": {},
+    "asyncio": {"AbstractEventLoop": Any, "Future": list, "iscoroutine": _is_coroutine},
+}
+"""The two types of asyncio stand in annotations only."""
 
 
 def import_reactor() -> None:
@@ -18,16 +32,20 @@ def import_reactor() -> None:
     if "twisted.internet.reactor" in sys.modules:
         return
     hidden = [name for name in HIDDEN if name not in sys.modules]
+    replaced = [name for name in STAND_INS if name not in sys.modules]
     for name in hidden:
         sys.modules[name] = None  # type: ignore[assignment]
+    for name in replaced:
+        sys.modules[name] = ModuleType(name)
+        vars(sys.modules[name]).update(STAND_INS[name])
+    http.cookiejar = sys.modules["http.cookiejar"]
     try:
         import twisted.internet.reactor  # noqa: F401
     finally:
-        for name in hidden:
+        for name in (*hidden, *replaced):
             del sys.modules[name]
-        if "ssl" in hidden:
-            for name in WITHOUT_TLS:
-                sys.modules.pop(name, None)
+        if "http.cookiejar" in replaced:
+            del http.cookiejar
 
 
 def give_back_memory() -> None:

@@ -1,6 +1,5 @@
 """A live domain document, read back: what libvirt made of the devices, where screens listen, whose machine it is."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -210,6 +209,8 @@ def hash_text(root: Element, guest_disks: object = None) -> str:
     Whatever becomes of screens' passwords and of text that is only laid out differently does not count.
     """
     below = root.find("devices")
+    import hashlib
+
     digest = hashlib.md5(repr(guest_disks).encode(), usedforsecurity=False)
     for one in () if below is None else below.iter(etree.Element):
         shown = sorted((name, value) for name, value in attributes(one).items() if name not in SECRETS)

@@ -1,6 +1,5 @@
 """What a manager is told about the installed scripts: the key `hooks` of the host's capabilities (spec hooks 4.1)."""
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -48,6 +47,8 @@ class Report:
         return found
 
     def _checksums(self, script: str) -> tuple[tuple[str, int, int, int, int], Checksums]:
+        import hashlib
+
         try:
             there = os.stat(script)  # noqa: PTH116
             identity = (script, there.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns)

@@ -7,6 +7,20 @@ PROGRAM = """
 import sys
 import virgate.daemon
 assert "OpenSSL" not in sys.modules and "ssl" not in sys.modules, "a TLS library was imported"
+import virgate.daemon.service
+assert "http.client" not in sys.modules, "an HTTP client was imported"
+from http import cookiejar
+assert cookiejar.CookieJar
+assert "asyncio" not in sys.modules
+import asyncio
+from twisted.internet.defer import Deferred, succeed
+async def answer(value):
+    return await succeed(value)
+assert Deferred.fromCoroutine(answer(7)).result == 7
+async def both():
+    loop = asyncio.get_running_loop()
+    return await Deferred.fromCoroutine(answer(8)).asFuture(loop)
+assert asyncio.run(both()) == 8
 import ssl, http.client, urllib.request
 assert http.client.HTTPSConnection and urllib.request.HTTPSHandler
 from twisted.internet.ssl import CertificateOptions

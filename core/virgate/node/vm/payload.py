@@ -4,7 +4,6 @@ The image's name tells the machine and the content, so making it twice is one im
 owner can read it, and libvirt hands it to the guest's process.
 """
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -45,6 +44,8 @@ def folder(run_dir: Path) -> Path:
 
 def digest(files: Mapping[str, bytes]) -> str:
     """md5 over all names, then all contents."""
+    import hashlib
+
     return hashlib.md5("".join(files).encode() + b"".join(files.values()), usedforsecurity=False).hexdigest()
 
 

@@ -5,7 +5,6 @@ version 2), text in a logical volume (block domains of version 0). Domain and po
 kept and are part of the seal. `domain_keys` gives the keys their meaning.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 
@@ -22,6 +21,8 @@ _TAG_ESCAPE = re.compile(r"&(\d+)&")
 
 def checksum(values: Mapping[str, str]) -> str:
     """The seal: SHA-1 over `KEY=VALUE` of every key but the seal, sorted, nothing between them."""
+    import hashlib
+
     digest = hashlib.sha1(usedforsecurity=False)
     for key in sorted(values):
         if key != SEAL:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -35,7 +34,8 @@ class Devices:
     helpers: FilesOf
     settings: DeviceSettings = field(factory=DeviceSettings)
     _seen: tuple[Device, ...] | None = None
-    _rescan: "Deferred[None] | None" = None
+    _waiting: "list[Deferred[None]]" = field(factory=list)
+    """Those who wait for the look that is under way."""
 
     async def all(self, *, fresh: bool = False) -> tuple[Device, ...]:
         """By id. `fresh`: what the kernel shows now; it is not made to look for new ones."""
@@ -84,23 +84,26 @@ class Devices:
 
         What fails is logged: the disks that are there are of use without those that do not answer.
         """
-        if self._rescan is None:
-            self._rescan = Deferred.fromCoroutine(self._look())
-        turn = self._rescan
         waiting: Deferred[None] = Deferred()
-        turn.addBoth(_pass_on, waiting)
+        self._waiting.append(waiting)
+        if len(self._waiting) == 1:
+            try:
+                await self._look()
+            except VirgateError as problem:
+                self.log.warn("looking for disks: {problem}", problem=problem)
+            finally:
+                self._seen = None
+                told, self._waiting = self._waiting, []
+                for one in told:
+                    one.callback(None)
         await waiting
 
     async def _look(self) -> None:
-        try:
-            await self._sessions()
-            await self._adapters()
-            if _names(BLOCKS) or _names(SESSIONS):
-                await self._run(["udevadm", "settle", f"--timeout={self.settings.settle_timeout:g}"], patience=5)
-            await self._maps()
-        finally:
-            self._seen = None
-            self._rescan = None
+        await self._sessions()
+        await self._adapters()
+        if _names(BLOCKS) or _names(SESSIONS):
+            await self._run(["udevadm", "settle", f"--timeout={self.settings.settle_timeout:g}"], patience=5)
+        await self._maps()
 
     async def _sessions(self) -> None:
         if _names(SESSIONS):
@@ -160,8 +163,3 @@ def _names(folder: str) -> list[str]:
 
 def _there(paths: Iterable[str]) -> set[str]:
     return {path for path in paths if path.startswith("/dev/") and Path(path).exists()}
-
-
-def _pass_on(result: Any, waiting: "Deferred[None]") -> Any:
-    waiting.callback(None) if result is None else waiting.errback(result)
-    return None

@@ -16,12 +16,13 @@ from virgate.node.storage.domains.record import DomainRecord
 from virgate.node.storage.errors import DomainAccess, NoSuchDomain, UnsupportedVersion
 from virgate.node.storage.errors.volume_groups import CannotDeactivate, NoSuchGroup
 from virgate.node.storage.formats import domain_metadata
+from virgate.node.storage.formats.sizes import CHUNK
 from virgate.node.storage.images.qemu_img import QemuImg
 from virgate.node.storage.lvm.lvm import Lvm
 from virgate.node.storage.lvm.reports import LogicalVolume, VolumeGroup
 from virgate.node.storage.repository import Repository
 from virgate.node.storage.values import Files
-from virgate.units import MiB
+from virgate.units import MiB, Size
 
 METADATA, MASTER = "metadata", "master"
 SHARED = (METADATA, "ids", "inbox", "outbox", "leases", "xleases")
@@ -61,6 +62,7 @@ class BlockDomain(Domain):
         repository: Repository,
         qemu: QemuImg,
         owner: Sequence[int] | None = None,
+        chunk: Size = CHUNK,
     ) -> None:
         super().__init__(record, path, files, type, lease)
         self.lvm = lvm
@@ -79,6 +81,7 @@ class BlockDomain(Domain):
             lease=record.alignment if lease.volume_leases else None,
             fresh=lease.fresh,
             owner=owner,
+            chunk=chunk,
         )
 
     async def open(self, *, tidy: bool = False) -> None:
@@ -106,8 +109,14 @@ class BlockDomain(Domain):
         except CannotDeactivate:
             await self._deactivate_unused(await self.lvm.volumes(self.id, fresh=True))
 
+    async def prepare_version(self, version: int) -> None:
+        from virgate.node.storage.block.upgrading import prepare
+
+        await prepare(self, version)
+
     async def look(self) -> Health:
-        group = await self._seen(self.lvm.group(self.id, age=LOOK_AGE))
+        """One report of all groups serves every domain, and a disk that hangs holds up nobody else's look."""
+        group = await self._seen(self.lvm.recent_group(self.id, LOOK_AGE))
         if group.partial:
             raise DomainAccess(f"{self.id} (a device of its volume group is missing)")
         if self.lvm.clock.seconds() - self._checked >= CHECK_INTERVAL:

@@ -1,10 +1,16 @@
 """Bringing a domain to a newer version (spec storage-format 8). No version goes back."""
 
+from typing import TYPE_CHECKING, cast
+
 from twisted.logger import Logger
 
 from virgate.errors import VirgateError
+from virgate.hookspecs.storage import Kind
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.errors import UnsupportedVersion
+
+if TYPE_CHECKING:
+    from virgate.node.storage.block.domain import BlockDomain
 
 log = Logger()
 
@@ -24,7 +30,12 @@ async def upgrade(domain: Domain, version: int) -> None:
             await domain.prepare_version(step)
             await domain.change({"VERSION": step})
     if domain.version < 5 <= version:
-        await _to_version_5(domain)
+        if domain.kind is Kind.BLOCK:
+            from virgate.node.storage.block.upgrading import to_version_5
+
+            await to_version_5(cast("BlockDomain", domain))
+        else:
+            await _to_version_5(domain)
 
 
 async def _to_version_5(domain: Domain) -> None:

@@ -28,10 +28,14 @@ from virgate.node.storage.lvm import commands, reports
 from virgate.node.storage.lvm.commands import Command, Method
 from virgate.node.storage.lvm.reports import LogicalVolume, PhysicalVolume, VolumeGroup
 from virgate.node.storage.values import Clock
+from virgate.run.fence import unfenced
 from virgate.run.process import Finished, run
 
 AGE = 60.0
 """Seconds for which a report is good enough unless the reader says otherwise."""
+
+AGE_AT_MOST = 300.0
+"""Seconds for which a report serves those who do not want to wait."""
 
 PATIENCE = 300.0
 """Seconds that a command may take: LVM waits for its own locks and for disks that come back."""
@@ -66,6 +70,7 @@ class Reading:
     _reports: dict[str, _Report] = field(factory=dict)
     _changes: Counter[str] = field(factory=Counter)
     """How often something happened that makes a report of before untrue."""
+    _renewing: bool = False
     _locks: defaultdict[str, DeferredLock] = field(factory=lambda: defaultdict(DeferredLock))
 
     def path(self, group: str, name: str) -> Path:
@@ -89,6 +94,27 @@ class Reading:
         if found is None:
             raise NoSuchGroup(name)
         return found
+
+    async def recent_group(self, name: str, age: float) -> VolumeGroup:
+        """As `group`, but who asks does not wait for a report that takes its time: one of some minutes ago will do.
+
+        LVM reads every device for it, and one that hangs would hold up those who ask for others.
+        """
+        report = self._reports.get(GROUPS)
+        if report is None or name not in report.found or report.began < self.clock.seconds() - AGE_AT_MOST:
+            return await self.group(name, age=age)
+        if report.began < self.clock.seconds() - age and not self._renewing:
+            self._renewing = True
+            unfenced(self._renew(age))
+        return cast(VolumeGroup, report.found[name])
+
+    async def _renew(self, age: float) -> None:
+        try:
+            await self.groups(age=age)
+        except VirgateError as problem:
+            self.log.warn("{problem}", problem=problem)
+        finally:
+            self._renewing = False
 
     async def volumes(self, group: str, fresh: bool = False, *, age: float = AGE) -> dict[str, LogicalVolume]:
         """Every logical volume of a group by name; `CannotListVolumes` (555)."""

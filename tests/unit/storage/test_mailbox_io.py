@@ -106,6 +106,16 @@ def test_a_wish_that_is_refused_is_heard_of(shared: Shared) -> None:
     assert asked.result is False
 
 
+def test_a_defect_on_the_spm_is_answered_too(shared: Shared) -> None:
+    async def extend(domain: str, volume: str, mib: int) -> None:
+        raise ValueError(mib)
+
+    now(Office(shared.place()[0], extend, SETTINGS, shared.clock).start())
+    asked = ask(shared.sender(3), 5120)
+    shared.pass_time(1)
+    assert asked.result is False
+
+
 def test_after_the_answer_both_mailboxes_are_clean_again(shared: Shared) -> None:
     shared.office()
     sender = shared.sender(3)

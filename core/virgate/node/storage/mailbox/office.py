@@ -118,6 +118,9 @@ class Office:
                 host=wish.host,
                 problem=problem,
             )
+        except Exception:
+            granted = False
+            self.log.failure("volume {volume} stays as it is", volume=wanted.volume)
         if self._box.reply(wish, granted) is None:
             return
         self._unwritten.add(wish.host)

@@ -9,10 +9,12 @@
 Settings are given as a dictionary of `section.key` to value. A daemon's log is outside, so it survives its host.
 """
 
+import re
 import ssl
 import sys
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,9 @@ until sanlock client status >/dev/null 2>&1; do sleep 0.05; done
 """
 # The checkout is not seen inside when it lies where the host has a tmpfs of its own.
 SEE_CHECKOUT = 'test -e "$1" || { mkdir -p "$1"; mount -t hostfs -o "$1" checkout "$1"; }'
+
+_STAMP = re.compile(r"time=(\S+)")
+_MESSAGE = re.compile(r'msg=("(?:[^"\\]|\\.)*"|\S+)')
 
 
 class Nodes:
@@ -139,6 +144,10 @@ class Node(Caller):
         """All that the daemon of this name logged, through all its lives."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
+    def said(self, word: str) -> list[tuple[float, str]]:
+        """Time and message of the log's records that have the word in their message."""
+        return [found for line in self.log().splitlines() if (found := read(line)) and word in found[1]]
+
     def last_words(self, lines: int = 30) -> str:
         return "\n".join(self.log().splitlines()[-lines:])
 
@@ -159,3 +168,13 @@ class Node(Caller):
             **self.settings,
         }
         return [str(BIN / "virgated"), *(f"--set={key}={value}" for key, value in settings.items())]
+
+
+def read(line: str) -> tuple[float, str] | None:
+    """Time and message of a line of a daemon's log; None for what is not the beginning of a record."""
+    stamp, message = _STAMP.match(line), _MESSAGE.search(line)
+    if stamp is None or message is None:
+        return None
+    at = datetime.fromisoformat(stamp[1].replace("Z", "+00:00")).timestamp()
+    text = message[1]
+    return at, text[1:-1].replace('\\"', '"') if text.startswith('"') else text

@@ -130,6 +130,10 @@ class UmlHost:
         """The power fails. `boot` starts the host anew, with nothing but what lies on shared storage."""
         self._kernel.kill()
 
+    @property
+    def dead(self) -> bool:
+        return self._kernel.ended
+
     def shutdown(self) -> None:
         """The kernel syncs and powers off; services are not asked."""
         self.start("sh", "-c", "sync; echo o >/proc/sysrq-trigger")

@@ -27,9 +27,14 @@ SLACK = 1.0
 """Seconds by which our count of a host's silence may be shorter than another host's: reading takes its time."""
 
 
+def fails_after(io_timeout: float) -> float:
+    """Seconds without storage after which a host has lost its leases, by its own clock."""
+    return 8 * io_timeout
+
+
 def dead_after(io_timeout: float) -> float:
     """Seconds of silence after which sanlock takes a host for dead: its renewal fails, then its watchdog fires."""
-    return 8 * io_timeout + (30 if io_timeout == 5 else 60)
+    return fails_after(io_timeout) + (30 if io_timeout == 5 else 60)
 
 
 def free_after(io_timeout: float) -> float:

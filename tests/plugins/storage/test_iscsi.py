@@ -67,6 +67,7 @@ def test_an_address_of_version_6_may_have_brackets():
         ("iqn", "iqn.2012-01.x:a/../b"),
         ("iqn", "iqn.2012-01.x:.."),
         ("iqn", "--logout"),
+        ("iqn", "iqn.2012-01.é"),
         ("iqn", f"{IQN}\n"),
         ("tpgt", "-1"),
         ("ifaceName", "../default"),

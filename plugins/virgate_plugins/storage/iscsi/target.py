@@ -9,7 +9,7 @@ from attrs import field, frozen
 from virgate.errors import InvalidParameter
 from virgate.hookspecs.storage import Kind, StorageHost, shared_lease
 
-IQN = re.compile(r"(?:iqn\.\d{4}-\d\d\.[\w.:-]{1,210}|eui\.[0-9A-Fa-f]{16}|naa\.(?:[0-9A-Fa-f]{16}){1,2})")
+IQN = re.compile(r"(?:iqn\.\d{4}-\d\d\.[\w.:-]{1,210}|eui\.[0-9A-Fa-f]{16}|naa\.(?:[0-9A-Fa-f]{16}){1,2})", re.ASCII)
 HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,39}(?:%[\w.-]{1,15})?", re.ASCII)
 INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}", re.ASCII)
 LONGEST = 255

@@ -110,6 +110,13 @@ def test_the_name_comes_from_the_kernel_where_udev_knows_none(tree):
     assert list(seen(tree)) == [WWID]
 
 
+def test_what_a_disk_says_of_itself_can_be_told(tree):
+    block = tree.disk("sda", "8:0", session=None)
+    (block / "device/model").write_bytes(b"A\x00\x1b\xff<B ")
+    (device,) = seen(tree).values()
+    assert device.product == "A??\ufffd<B" and device.serial.isprintable()
+
+
 @pytest.mark.parametrize("wwid", ["", "unknown.1", "naa.", "naa.../x"])
 def test_a_disk_without_a_usable_name_is_left_out(tree, wwid):
     block = tree.disk("sda", "8:0", session=None)

@@ -125,10 +125,10 @@ def _device(
         guid=guid,
         path=path,
         size=block["sectors"] * SECTOR,
-        vendor=disk["vendor"].strip(),
-        product=disk["model"].strip(),
-        serial=_serial(disk),
-        firmware=disk["revision"],
+        vendor=_clean(disk["vendor"]),
+        product=_clean(disk["model"]),
+        serial=_clean(_serial(disk)),
+        firmware=_clean(disk["revision"]),
         logical_block=block["logical"],
         physical_block=block["physical"],
         paths=tuple(sorted(paths, key=lambda path: path.name)),
@@ -136,6 +136,11 @@ def _device(
         foreign=any(_foreign(one, used) for one in (block, *members)),
         aliases=frozenset([path, *links, *names]),
     )
+
+
+def _clean(text: str) -> str:
+    """What a disk says of itself goes to clients as XML."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text.strip())
 
 
 def _serial(disk: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ from virgate.node.storage.images.jobs import Jobs
 from virgate.node.storage.images.merging import Merging
 from virgate.node.storage.images.moving import Moving
 from virgate.node.storage.images.protection import Protection
-from virgate.node.storage.images.qemu_img import QemuImg
+from virgate.node.storage.images.qemu_img import Limits, QemuImg
 from virgate.node.storage.images.rollback import Rollback
 from virgate.node.storage.images.transfer import Transfers
 from virgate.node.storage.images.volumes import Volumes
@@ -53,6 +53,7 @@ from virgate.node.tasks.locks import Locks, storage
 from virgate.node.tasks.manager import Tasks
 from virgate.node.tasks.recoveries import Recoveries
 from virgate.plugins import Hooks
+from virgate.units import MiB, Size
 
 OPERATIONS = "virgate.node.storage.operations"
 """The module that the helpers of storage run."""
@@ -122,9 +123,10 @@ class Storage:
         `host` answers the hardware id of this host.
         """
         clock = clock or cast(Clock, default_reactor)
-        qemu = qemu or QemuImg()
+        thin = thin or ThinSettings()
+        qemu = qemu or QemuImg(limits=Limits(settings.inspect_memory * MiB, settings.inspect_seconds))
         tree = Repository(repository, run_dir, helpers[REPOSITORY])
-        domains = Domains(tree, helpers, hooks, qemu, owner(settings))
+        domains = Domains(tree, helpers, hooks, qemu, owner(settings), chunk=Size.mib(thin.chunk))
         monitors = Monitors(domains, events, clock, settings.monitor_interval, Probes(helpers, settings.patience))
         pools = Pools(domains, monitors, tasks, locks)
         events.listen("storage.domain", pools.heard)
@@ -134,9 +136,7 @@ class Storage:
         servers = Servers(domains, reader(settings), settings.mount_limit)
         monitors.mend = servers.renew
         Rollback(domains, qemu).register(recoveries)
-        mailboxes, growing = attend(
-            pools, helpers, mailbox or MailboxSettings(), thin or ThinSettings(), endpoint or Endpoint.unknown()
-        )
+        mailboxes, growing = attend(pools, helpers, mailbox or MailboxSettings(), thin, endpoint or Endpoint.unknown())
         return cls(
             repository=tree,
             domains=domains,
@@ -227,7 +227,7 @@ class Storage:
             found = [domain for domain in found if domain.type is type]
         if remote:
             mount = self.repository.mount_point(remote)
-            found = [domain for domain in found if domain.path.parent == mount]
+            found = [domain for domain in found if domain.path.parent.name == mount.name]
         return [domain.id for domain in found]
 
     async def describe_domain(self, domain: str, description: str) -> None:

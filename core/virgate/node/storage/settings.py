@@ -24,6 +24,12 @@ class StorageSettings:
     )
     monitor_interval: float = option(10.0, "Seconds between two checks of a domain.", gt(0))
     mount_limit: float = option(60.0, "Seconds mounting may take before it is ended and fails.", gt(0))
+    inspect_memory: int = option(
+        1024, "MiB of address space for qemu-img where it only reads headers and tables: they may be crafted.", gt(0)
+    )
+    inspect_seconds: int = option(
+        30, "Seconds of processor time for the same; ten times as many where all tables are read.", gt(0)
+    )
     patience: float = option(
         30.0,
         "Seconds an operation on storage may take before its helper process is replaced and the operation fails; what"

@@ -236,9 +236,13 @@ class BlockImages(ImageStore):
             await self._lvm.reduce(self._domain, volume, sizes.in_mib(max(wanted, used.up_to(sizes.EXTENT))))
 
     async def refresh(self, image: str, volume: str) -> None:
-        self._lvm.invalidate(self._domain)
-        if (await self._entry(volume)).active:
+        """Whether it is active here, nobody else can have changed: one `lvs` less for a guest that waits."""
+        known = await self._lvm.volumes(self._domain)
+        if volume not in known:
+            known = await self._lvm.volumes(self._domain, fresh=True)
+        if volume in known and known[volume].active:
             await self._lvm.refresh(self._domain, volume)
+        self._lvm.invalidate(self._domain)
 
     async def grow(self, image: str, volume: str, size: int) -> int:
         entry = await self._entry(volume)

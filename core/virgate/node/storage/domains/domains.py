@@ -15,10 +15,12 @@ from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.domains.record import DomainRecord
 from virgate.node.storage.errors import DomainAccess, NoLeaseManager, NoSuchDomain, WrongDomainType
 from virgate.node.storage.file.domain import FileDomain
+from virgate.node.storage.formats.sizes import CHUNK
 from virgate.node.storage.images.qemu_img import QemuImg
 from virgate.node.storage.repository import BLOCK_DOMAINS, Repository
 from virgate.node.storage.values import Files
 from virgate.plugins import Hooks
+from virgate.units import Size
 
 if TYPE_CHECKING:  # only hosts with disks of storage networks load them
     from virgate.node.storage.devices.devices import Devices
@@ -62,6 +64,8 @@ class Domains:
     owner: Sequence[int] | None = None
     device_settings: "DeviceSettings | None" = None
     lvm_method: str = "devices"
+    chunk: Size = CHUNK
+    """What a thin volume on block storage begins with."""
     _found: dict[str, Domain] = field(factory=dict)
     _unsure: set[str] = field(factory=set)
     """Domains whose place may have changed since they were found."""
@@ -249,6 +253,7 @@ class Domains:
             repository=self.repository,
             qemu=self.qemu,
             owner=self.owner,
+            chunk=self.chunk,
         )
         await domain.open(tidy=record.id not in self._met)
         self._met.add(record.id)

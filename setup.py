@@ -67,6 +67,7 @@ setup(
             "glusterfs = virgate_plugins.storage.glusterfs",
             "local-lease = virgate_plugins.leases.local",
             "sanlock = virgate_plugins.leases.sanlock",
+            "safelease = virgate_plugins.leases.safelease",
         ],
     },
 )

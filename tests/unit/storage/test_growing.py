@@ -52,6 +52,7 @@ class Scene:
         self.growing = Growing(
             pools=pools,
             extending=here,
+            seeing=here,
             post=here,
             book=here,
             settings=ThinSettings(),
@@ -59,16 +60,17 @@ class Scene:
             clock=self.clock,
         )
 
-    # a domain and its images
+    # what is seen here
     async def _found(self, _domain: str) -> Any:
-        return SimpleNamespace(images=self)
+        return self
 
-    async def measure(self, _image: str, _volume: str) -> tuple[int, int]:
-        return self.seen, self.seen
+    async def size(self, _domain: Any, _image: str, _volume: str) -> int:
+        return self.seen
 
-    async def refresh(self, _image: str, _volume: str) -> None:
+    async def again(self, _domain: Any, _image: str, _volume: str) -> int:
         self.refreshed += 1
         self.seen = self.real
+        return self.seen
 
     # the SPM, here and there
     def require(self) -> None:

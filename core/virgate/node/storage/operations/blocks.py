@@ -3,6 +3,7 @@
 import errno
 import mmap
 import os
+import stat
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +43,18 @@ def write_blocks(path: str, offset: int, data: bytes) -> None:
         os.close(file)
 
 
+def length_of_device(path: str) -> int | None:
+    """Bytes of a block device; None if there is none."""
+    try:
+        device = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    try:
+        return os.lseek(device, 0, os.SEEK_END) if stat.S_ISBLK(os.fstat(device).st_mode) else None
+    finally:
+        os.close(device)
+
+
 def _open(path: str, how: int) -> int:
     try:
         return os.open(path, how | os.O_DIRECT | os.O_CLOEXEC)
@@ -62,4 +75,4 @@ def _fill(file: int, buffer: mmap.mmap, offset: int, length: int) -> int:
     return got
 
 
-OPERATIONS: tuple[Callable[..., Any], ...] = (read_blocks, read_used_blocks, write_blocks)
+OPERATIONS: tuple[Callable[..., Any], ...] = (read_blocks, read_used_blocks, write_blocks, length_of_device)

@@ -9,7 +9,6 @@ from twisted.logger import Logger
 
 from virgate.errors import VirgateError
 from virgate.events import EventBus
-from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.errors import CannotExtendVolume
 from virgate.node.storage.formats.mailbox import Extend
 from virgate.node.storage.pools.pool import Pool
@@ -17,6 +16,7 @@ from virgate.node.storage.pools.pools import Pools
 from virgate.node.storage.pools.role import Role
 from virgate.node.storage.thin.book import AddressBook
 from virgate.node.storage.thin.extending import Extending
+from virgate.node.storage.thin.seeing import Seeing
 from virgate.node.storage.thin.settings import ThinSettings
 from virgate.node.storage.values import Clock
 from virgate.units import MiB
@@ -38,6 +38,7 @@ class Growing:
 
     pools: Pools
     extending: Extending
+    seeing: Seeing
     post: Post
     book: AddressBook
     settings: ThinSettings
@@ -70,18 +71,18 @@ class Growing:
     async def _grow(self, pool: Pool, domain: str, image: str, volume: str, size: int) -> int:
         found = await self.pools.domains.find(domain)
         started = self.clock.seconds()
-        if (seen := (await found.images.measure(image, volume))[0]) >= size:
+        if (seen := await self.seeing.size(found, image, volume)) >= size:
             return seen
         wish = Extend(domain, volume, -(-size // MiB))
         if pool.spm.role is Role.SPM:
             await Deferred.fromCoroutine(self._extend(pool, wish))
-            road, seen = "here", await self._look(found, image, volume)
+            road, seen = "here", await self.seeing.again(found, image, volume)
         elif await self._called(pool, wish, image):
-            road, seen = "call", await self._look(found, image, volume)
+            road, seen = "call", await self.seeing.again(found, image, volume)
         if seen < size and pool.spm.role is not Role.SPM:
             if not await self.post.ask(pool, wish):
                 raise CannotExtendVolume(volume, "the SPM could not do it")
-            road, seen = "mailbox", await self._look(found, image, volume)
+            road, seen = "mailbox", await self.seeing.again(found, image, volume)
         if seen < size:
             raise CannotExtendVolume(volume, f"the SPM says it did, and it has {seen} bytes, not {size}")
         seconds = self.clock.seconds() - started
@@ -92,10 +93,6 @@ class Growing:
         """Its own coroutine, for it goes behind the SPM's fence."""
         pool.spm.require()
         await self.extending.extend(wish.domain, wish.volume, wish.mib)
-
-    async def _look(self, domain: Domain, image: str, volume: str) -> int:
-        await domain.images.refresh(image, volume)
-        return (await domain.images.measure(image, volume))[0]
 
     async def _called(self, pool: Pool, wish: Extend, image: str) -> bool:
         """Whether the SPM was called and says it is done. What keeps it from that keeps the mailbox from nothing."""

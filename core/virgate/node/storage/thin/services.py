@@ -16,6 +16,7 @@ from virgate.node.storage.thin.book import AddressBook
 from virgate.node.storage.thin.endpoint import Endpoint
 from virgate.node.storage.thin.extending import Extending
 from virgate.node.storage.thin.growing import Growing
+from virgate.node.storage.thin.seeing import Seeing
 from virgate.node.storage.thin.settings import ThinSettings
 from virgate.node.storage.values import Clock
 
@@ -31,6 +32,7 @@ def attend(
     growing = Growing(
         pools=pools,
         extending=extending,
+        seeing=Seeing(pools.domains),
         post=mailboxes,
         book=book,
         settings=thin,

@@ -45,8 +45,7 @@ class Domain(ABC):
     def __init__(
         self, record: DomainRecord, path: Path, files: Files, type: type[StorageType], lease: LeaseManager
     ) -> None:
-        self.record = record
-        """The metadata as last read or written."""
+        self._record = record
         self.path = path
         """The folder in which the domain's tree appears on this host."""
         self.files = files
@@ -55,6 +54,17 @@ class Domain(ABC):
         self.type = type
         self.lease = lease
         self._changing = DeferredLock()
+
+    @property
+    def record(self) -> DomainRecord:
+        """The metadata as last read or written."""
+        return self._record
+
+    @record.setter
+    def record(self, record: DomainRecord) -> None:
+        """Another host may have brought the domain to a newer version: volumes have their metadata elsewhere then."""
+        self._record = record
+        self.images.version = record.version
 
     @property
     def id(self) -> str:

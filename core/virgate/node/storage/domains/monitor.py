@@ -6,10 +6,10 @@ valid, code).
 
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from attrs import define, field
-from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, gatherResults
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -30,6 +30,9 @@ GOLDEN = 0.618
 
 JOIN_AGAIN = 60.0
 """Seconds after which a host id that was had is asked for again: it may be lost without a word."""
+
+FAREWELL = 15.0
+"""Seconds that giving back a host id may take: a domain that nobody reaches must not keep a host in its pool."""
 
 Mend = Callable[[Path], Awaitable[None]]
 
@@ -85,7 +88,10 @@ class Monitor:
                 work.cancel()
         found = self.domains.known().get(self.domain)
         if leave and found is not None and not found.lease.held:
-            await found.lease.leave()
+            try:
+                await Deferred.fromCoroutine(found.lease.leave()).addTimeout(FAREWELL, cast(Any, self.clock))
+            except (VirgateError, OSError, TimeoutError) as problem:
+                self.log.warn("domain {domain} is left as it is: {problem!r}", domain=self.domain, problem=problem)
 
     async def check(self) -> None:
         """One look now."""

@@ -28,6 +28,9 @@ class NewData:
 class ImageStore(ABC):
     """Images and volumes on one domain. Methods that take image and volume raise OSError as storage gives it."""
 
+    version: int
+    """The domain's: where and how the metadata of volumes are written."""
+
     @abstractmethod
     def path(self, image: str, volume: str) -> Path:
         """Where the data of a volume are while its image is prepared."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from attrs import evolve, frozen
 
+from virgate.errors import VirgateError
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.domains.domains import Domains
 from virgate.node.storage.domains.record import NONE, written_domains
@@ -107,7 +108,7 @@ class DiskBackend(Backend):
     async def owner(self) -> tuple[int, int]:
         try:
             record = await (await self.master()).refresh()
-        except OSError:
+        except (OSError, VirgateError):
             raise MasterUnreadable(self.map.master) from None
         return record.spm_version, record.spm_id
 

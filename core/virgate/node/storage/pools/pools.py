@@ -56,6 +56,7 @@ class Pools:
     _pool: Pool | None = None
 
     def __attrs_post_init__(self) -> None:
+        self.domains.term = self.term
         self.membership = Membership(self.domains)
         self.maker = PoolMaker(self.domains)
         self.upgrades = Upgrades(self.domains, self.locks)
@@ -69,6 +70,11 @@ class Pools:
         if self._pool is None or self._pool.id != pool:
             raise UnknownPool(pool)
         return self._pool
+
+    def term(self, domain: str) -> object | None:
+        """The same object for as long as this host is, without a break, the SPM of the domain's pool."""
+        pool = self._pool
+        return pool.spm.term if pool is not None and domain in pool.map.domains else None
 
     def spm(self, pool: str) -> Pool:
         """The connected pool, whose SPM this host is; `UnknownPool` (309), `NotSpm` (654)."""
@@ -124,6 +130,7 @@ class Pools:
                 raise IsSpm(pool)
             self._pool = None
             await found.hide()
+            await self.domains.close_groups()
 
     async def refresh(self, pool: str, master: str, version: int) -> None:
         """Reads the pool again. On any failure the host leaves the pool: what it knows is not true any more."""
@@ -203,8 +210,10 @@ class Pools:
         if not found.backend.in_memory:
             found.candidate = False
             async with self.locks.hold(storage(pool, exclusive=True)):
-                await (await found.master()).change({"POOL_SPM_ID": NONE, "POOL_SPM_LVER": NONE})
-                await found.spm.lose("it was fenced by command")
+                try:
+                    await (await found.master()).change({"POOL_SPM_ID": NONE, "POOL_SPM_LVER": NONE})
+                finally:
+                    await found.spm.lose("it was fenced by command")
 
     async def describe(self, pool: str, description: str) -> None:
         """Nothing happens in memory: there a pool has no name."""

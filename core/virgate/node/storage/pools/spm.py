@@ -69,6 +69,11 @@ class Spm:
         """Whether a start could begin."""
         return self.role is Role.FREE and self._owed is None
 
+    @property
+    def term(self) -> object | None:
+        """The same object from a start to its end, None while this host is not the SPM."""
+        return self._fence if self.role is Role.SPM else None
+
     def require(self) -> None:
         """`NotSpm` (654) unless this host is it. The caller goes on behind the SPM's fence."""
         self._check()

@@ -68,6 +68,7 @@ setup(
             "local-lease = virgate_plugins.leases.local",
             "sanlock = virgate_plugins.leases.sanlock",
             "safelease = virgate_plugins.leases.safelease",
+            "safelease = virgate_plugins.leases.safelease",
         ],
     },
 )

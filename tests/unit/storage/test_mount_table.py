@@ -51,6 +51,16 @@ def test_a_bind_mount_is_known_by_what_it_shows():
     assert not bound(found, mount, "/srv/deep/er")
 
 
+def test_a_bind_mount_of_nfs_is_known_by_its_source():
+    found = [
+        Mount("/net/nas", "nas:/exp", "nfs4", "0:28"),
+        Mount("/mnt/x", "nas:/exp/a", "nfs4", "0:28"),
+        Mount("/mnt/y", "nas:/exp", "nfs4", "0:28"),
+    ]
+    assert bound(found, found[1], "/net/nas/a") and bound(found, found[2], "/net/nas")
+    assert not bound(found, found[1], "/net/nas/b") and not bound(found, found[2], "/net/nas/a")
+
+
 @pytest.mark.parametrize(
     ("source", "type", "remote", "same"),
     [

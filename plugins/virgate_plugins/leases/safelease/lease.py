@@ -34,6 +34,7 @@ class SafeLease:
         self._tag: Tag | None = None
         self._renewed = 0.0
         self._timer: Any = None
+        self._acquiring = False
         self._helper: Helper | None = None
         self._tell: Callable[[str], None] = lambda reason: None
 
@@ -67,13 +68,16 @@ class SafeLease:
             return
         if self._host is None:
             raise LeaseNotAcquired(self._space.domain, "this host has no id there")
+        self._acquiring = True
         try:
             await self._acquire(str(self._host))
         except (OSError, VirgateError) as problem:
-            await self._end_worker()
             if isinstance(problem, LeaseNotAcquired):
                 raise
             raise LeaseNotAcquired(self._space.domain, str(problem)) from None
+        finally:
+            self._acquiring = False
+            await self._rest()
 
     async def _acquire(self, owner: str) -> None:
         parameters = self._space.parameters
@@ -100,48 +104,47 @@ class SafeLease:
 
     async def _renew(self) -> None:
         """Once, and from then on. What was not renewed in time is lost, and so is what another one's name is on."""
-        self._timer = None
-        held = self._tag
+        self._timer, held = None, self._tag
         if held is None:
             return
+        lost = ""
         try:
             found = await self._call("read_record")
-            if self._tag is not held:
-                return
             if found[:32] != held.encode():
-                return self._lose("another host's name is on it")
-            self._tag = await self._write(found, held.owner)
+                lost = "another host's name is on it"
+            elif self._tag is held:
+                tag = await self._write(found, held.owner)
+                held = self._tag = tag if self._tag is held else None  # it may have been given back meanwhile
         except (OSError, VirgateError) as problem:
-            if self._tag is None:
-                return
             self.log.warn("lease of {domain} is not renewed: {problem}", domain=self._space.domain, problem=problem)
             if time.monotonic() - self._renewed >= self._lease:
-                return self._lose(f"it could not be renewed for {self._lease:g} seconds")
-        if self._tag is not None:
+                lost = f"it could not be renewed for {self._lease:g} seconds"
+        if self._tag is None or self._tag is not held:
+            return
+        if lost:
+            self._tag = None
+            self._tell(lost)
+        else:
             self._timer = reactor.callLater(min(RENEWAL, self._lease / 10), self._renew_again)
 
     def _renew_again(self) -> None:
         Deferred.fromCoroutine(self._renew())
-
-    def _lose(self, reason: str) -> None:
-        self._tag = None
-        self._tell(reason)
 
     async def release(self) -> None:
         held, self._tag = self._tag, None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if held is None:
-            return
         try:
+            if held is None:
+                return
             found = await self._call("read_record")
             if _owner(found) == held.owner:
                 await self._call("write_record", replace_tag(found, FREE))
         except (OSError, VirgateError) as problem:
             raise LeaseNotReleased(self._space.domain, str(problem)) from None
         finally:
-            await self._end_worker()
+            await self._rest()
 
     async def inquire(self) -> LeaseOwner | None:
         """Who has written his name, also if he is gone since; old hosts keep no count of owners."""
@@ -166,18 +169,11 @@ class SafeLease:
     async def inquire_other(self, lease: LeasePlace) -> LeaseOwner | None:
         return None
 
-    async def write_other(self, lease: LeasePlace, name: str) -> None:
-        raise LeaseNotAcquired(self._space.domain, NO_LEASES)
-
-    async def change_value(self, lease: LeasePlace, change: Callable[[bytes], bytes]) -> None:
-        raise LeaseNotAcquired(self._space.domain, NO_LEASES)
-
     async def _once(self, operation: str, *arguments: Any) -> Any:
         try:
             return await self._call(operation, *arguments)
         finally:
-            if self._tag is None:
-                await self._end_worker()
+            await self._rest()
 
     async def _call(self, operation: str, *arguments: Any) -> Any:
         """A call that hangs fails within an io timeout; its worker is replaced."""
@@ -186,10 +182,12 @@ class SafeLease:
         limit = max(1.0, float(self._space.parameters.io_timeout))
         return await self._helper.call(operation, str(self._space.leases), *arguments, timeout=limit)
 
-    async def _end_worker(self) -> None:
-        helper, self._helper = self._helper, None
-        if helper is not None:
-            await helper.stop()
+    async def _rest(self) -> None:
+        """Ends the worker unless the lease is held or about to be."""
+        if self._tag is None and not self._acquiring:
+            helper, self._helper = self._helper, None
+            if helper is not None:
+                await helper.stop()
 
 
 def _is_free(record: bytes) -> bool:

@@ -64,8 +64,14 @@ class HostIdMismatch(StorageError):
 @error
 class NoLeaseManager(StorageError):
     code: ClassVar[int] = 701
-    text: ClassVar[str] = "No lease manager is called {self.name}"
+    text: ClassVar[str] = "No lease manager is called {self.name}{self.advice}"
     name: str
+
+    @property
+    def advice(self) -> str:
+        if self.name == "safelease":
+            return ": shared domains of version 0 and 2 need a plugin that keeps its leases; versions from 3 on do not"
+        return ": install or enable a plugin that has it"
 
 
 @error

@@ -63,12 +63,17 @@ def holding(mounts: Iterable[Mount], path: str) -> Mount | None:
 
 
 def bound(mounts: Iterable[Mount], mount: Mount, folder: str) -> bool:
-    """Whether a mount shows this folder of another mount, as `mount --bind` makes it."""
+    """Whether a mount shows this folder of another mount, as `mount --bind` makes it.
+
+    Most file systems tell the folder as `root`, NFS adds it to the source.
+    """
     below = holding((other for other in mounts if other is not mount), folder)
     if below is None or below.device != mount.device:
         return False
-    inside = posixpath.join(below.root, posixpath.relpath(folder, below.point))
-    return posixpath.normpath(inside) == posixpath.normpath(mount.root)
+    inside = posixpath.relpath(folder, below.point)
+    if mount.source != below.source:
+        return mount.root == below.root and mount.source == posixpath.normpath(posixpath.join(below.source, inside))
+    return mount.root == posixpath.normpath(posixpath.join(below.root, inside))
 
 
 def same_source(mount: Mount, remote: str) -> bool:

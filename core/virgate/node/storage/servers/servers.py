@@ -9,7 +9,7 @@ from attrs import define, field
 from twisted.logger import Logger
 
 from virgate.errors import VirgateError
-from virgate.hookspecs.storage import StorageType
+from virgate.hookspecs.storage import Kind, StorageType
 from virgate.node.storage.domains.domains import Domains, storage_type
 from virgate.node.storage.errors import CannotConnect, StorageUnusable, WrongDomainType
 from virgate.node.storage.servers.mounts import Mounts
@@ -68,6 +68,8 @@ class Servers:
         """Ends the connection if nobody else uses it."""
         self._forget(connection, user)
         if connection not in self._users:
+            if connection.kind is Kind.BLOCK:
+                await self.domains.close_groups()
             await connection.disconnect(self)
             self.domains.forget()
 

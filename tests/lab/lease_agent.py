@@ -31,6 +31,7 @@ class Agent:
         self.lease = SanlockLease(LeaseSpace(DOMAIN, Path(IDS), Path(LEASES)))
         self.lease.when_lost(self.lost)
         self.done = 0
+        self.guest: Group
 
     def lost(self, how: str) -> None:
         write("lost", [time.time(), how])
@@ -55,10 +56,25 @@ class Agent:
     async def do(self, method: str, arguments: list[object]) -> object:
         if method == "write for ever":
             # One that outlives the daemon, as a program stuck in the kernel does.
-            nothing = os.open(os.devnull, os.O_RDWR)
             keep = (writers().writing,)
-            child = Group(["sleep", "600"], print, stdin=nothing, stdout=nothing, stderr=nothing, keep=keep)
+            child = Group(["sleep", "600"], print, stdin=nothing(), stdout=nothing(), stderr=nothing(), keep=keep)
             return child.pid
+        if method == "guarded guest":
+            machine, *leases = arguments
+            guard = await self.lease.guard(machine, leases)
+            argv = ["sh", "-c", "sleep 600 & wait", "-uuid", machine]
+            self.guest = Group(argv, print, stdin=nothing(), stdout=nothing(), stderr=nothing())
+            guard.started()
+            return self.guest.pid
+        if method == "guests":
+            state = Path(f"/proc/{self.guest.pid}/stat").read_text().rpartition(")")[2].split()[0]
+            return [] if state == "Z" else [self.guest.pid]
+        if method == "holder":
+            return self.lease._holder.pid
+        if method == "value":
+            found: list[bytes] = []
+            await self.lease.change_value(arguments[0], lambda old: found.append(old) or old)
+            return found[0].rstrip(b"\0").decode()
         if method == "set value":
             place, text = arguments
             await self.lease.change_value(place, lambda old: text.encode().ljust(512, b"\0"))
@@ -67,6 +83,10 @@ class Agent:
         if callable(found):
             found = await found(*arguments)
         return [found.host, found.version] if hasattr(found, "version") else found
+
+
+def nothing() -> int:
+    return os.open(os.devnull, os.O_RDWR)
 
 
 def write(name: str, value: object) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from lab.cleanup import Lab
 from lab.guests import PROJECT
 from lab.uml import Job, UmlHost
+from virgate.errors import VirgateError
 
 AGENT = Path(__file__).with_name("lease_agent.py")
 SANLOCK = """
@@ -18,10 +19,15 @@ until sanlock client status >/dev/null 2>&1; do sleep 0.1; done
 """
 
 
-class Refused(Exception):
+class Refused(VirgateError):
+    """What the lease manager in the host raised."""
+
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
-        self.code = code
+        self.code = code  # type: ignore[misc]
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class Member:
@@ -59,6 +65,10 @@ class Member:
             raise Refused(answer["code"], answer["text"])
         return answer["result"]
 
+    def ended(self, number: int) -> float:
+        """When a call was answered."""
+        return (self._place / f"{number}.answer").stat().st_mtime
+
     def call(self, method: str, *arguments: Any, patience: float = 60.0) -> Any:
         return self.finish(self.begin(method, *arguments), patience)
 
@@ -69,7 +79,7 @@ class Member:
 
     def kill(self) -> None:
         """kill -9 of the daemon."""
-        self.host.shell(f"kill -9 $(cat {self._place}.pid)")
+        self.host.shell(f"kill -9 $(cat {self._place}.pid) 2>/dev/null || true")
 
     @property
     def log(self) -> str:

@@ -39,7 +39,8 @@ class Guard:
         self.killpath = folder / "killpath"
         self.line, theirs = socket.socketpair()
         self.line.settimeout(10)
-        self.connection, connected = os.pipe()
+        self.sanlock, theirs_there = socket.socketpair()
+        connected = theirs_there.fileno()
         path = os.pathsep.join([str(folder), *(entry for entry in sys.path if entry.startswith("/"))])
         self.process = subprocess.Popen(
             [sys.executable, "-P", str(GUARD), MACHINE],
@@ -48,11 +49,11 @@ class Guard:
             env={"PYTHONPATH": path, "CONNECTION": str(connected), "KILLPATH": str(self.killpath)},
         )
         theirs.close()
-        os.close(connected)
+        theirs_there.close()
         assert self.line.recv(100) == b"ready\n"
 
     def registered(self, patience: float = 0.0) -> bool:
-        return not select.select([self.connection], [], [], patience)[0]
+        return not select.select([self.sanlock], [], [], patience)[0]
 
     def watches(self, patience: float = 10.0) -> None:
         """Comes back when the guard has found QEMU: then it has a twin."""
@@ -72,7 +73,7 @@ class Guard:
         self.process.kill()
         self.process.wait(10)
         self.line.close()
-        os.close(self.connection)
+        self.sanlock.close()
 
 
 @pytest.fixture
@@ -117,6 +118,14 @@ def test_it_ends_the_guest_when_sanlock_wants_the_leases_back(
     guarding.wanted_back()
     assert guest.wait(10) == -signal.SIGKILL
     assert not guarding.registered(10)
+
+
+def test_it_ends_the_guest_when_sanlock_has_died(guarding: Guard, guest: "subprocess.Popen[bytes]") -> None:
+    guarding.line.send(b"s")
+    guarding.watches()
+    guarding.sanlock.close()
+    assert guest.wait(10) == -signal.SIGKILL
+    assert guarding.process.wait(10) == 0
 
 
 def test_it_ends_the_guest_also_when_that_was_just_being_started(

@@ -1,6 +1,6 @@
 """The process that holds leases, without sanlock: a module of that name registers it with nobody.
 
-Its connection is the write end of a pipe whose read end the test has: it is at its end when the connection is closed.
+Its connection is one end of a socket pair; the test has the other one, and sees when the connection is closed.
 """
 
 import os
@@ -35,7 +35,8 @@ class Running:
         self.line, theirs = socket.socketpair()
         self.line.settimeout(10)
         writers, self.writing = os.pipe()
-        self.connection, connected = os.pipe()
+        self.sanlock, theirs_there = socket.socketpair()
+        connected = theirs_there.fileno()
         self.process = subprocess.Popen(
             [sys.executable, "-P", str(holding.PROGRAM), str(writers)],
             stdin=theirs,
@@ -43,22 +44,23 @@ class Running:
             env={"PYTHONPATH": str(folder), "CONNECTION": str(connected), **environment},
         )
         theirs.close()
-        for inherited in (writers, connected):
-            os.close(inherited)
+        os.close(writers)
+        theirs_there.close()
 
     def hears(self) -> bytes:
         return self.line.recv(100)
 
     def registered(self, patience: float = 0) -> bool:
-        return not select.select([self.connection], [], [], patience)[0]
+        return not select.select([self.sanlock], [], [], patience)[0]
 
     def close(self) -> None:
         self.line.close()
         if self.writing >= 0:
             os.close(self.writing)
         self.process.wait(10)
-        assert not self.registered(10)
-        os.close(self.connection)
+        if self.sanlock.fileno() >= 0:
+            assert not self.registered(10)
+            self.sanlock.close()
 
 
 @pytest.fixture
@@ -86,8 +88,16 @@ def test_it_outlives_the_daemon_as_long_as_somebody_writes(holder: Running) -> N
 
 def test_it_tells_when_sanlock_wants_its_leases_and_keeps_them(holder: Running) -> None:
     holder.process.send_signal(signal.SIGTERM)
-    assert holder.hears() == b"lost\n"
+    assert holder.hears() == b"lost sanlock could not renew the host id\n"
     assert holder.registered(0.1)
+
+
+def test_it_tells_when_sanlock_has_died(holder: Running) -> None:
+    holder.sanlock.close()
+    assert holder.hears() == b"lost sanlock has died\n"
+    assert holder.process.poll() is None
+    holder.line.send(b"x")
+    assert holder.process.wait(10) == 0
 
 
 def test_killed_its_twin_keeps_the_leases_until_the_daemon_says_so(holder: Running) -> None:

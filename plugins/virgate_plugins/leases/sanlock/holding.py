@@ -90,7 +90,7 @@ class Registered:
             line, self._heard = self._heard.split(b"\n", 1)
             word, _, rest = line.decode(errors="replace").partition(" ")
             if word == "lost":
-                self._tell("sanlock could not renew the host id")
+                self._tell(rest)
             elif self._answer is not None:
                 answer, self._answer = self._answer, None
                 if word == "ready":

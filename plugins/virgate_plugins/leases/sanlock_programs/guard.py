@@ -21,7 +21,7 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
-from virgate_plugins.leases.sanlock_programs.registering import registered
+from virgate_plugins.leases.sanlock_programs.registering import ended, registered
 
 KILL = "/bin/kill"
 PATIENCE = 60.0
@@ -34,10 +34,10 @@ class Wish:
     def __init__(self) -> None:
         self.pidfd = -1
         self.said = False
-        signal.signal(signal.SIGUSR1, self._hear)
+        signal.signal(signal.SIGUSR1, self.hear)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
-    def _hear(self, *_: object) -> None:
+    def hear(self, *_: object) -> None:
         self.said = True
         self.obey()
 
@@ -61,8 +61,18 @@ def main() -> None:
     wish.obey()
     if os.fork() == 0:
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    else:
+        watch(wish, connection)
     select.select([wish.pidfd], [], [])
     os.close(connection)
+
+
+def watch(wish: Wish, connection: int) -> None:
+    """Comes back when the guest has ended, or has to: a sanlock that died renews nothing any more."""
+    while wish.pidfd not in select.select([wish.pidfd, connection], [], [])[0]:
+        if ended(connection):
+            wish.hear()
+            return
 
 
 def told(line: socket.socket) -> bytes:

@@ -3,7 +3,7 @@
     python -P holder.py WRITERS
 
 Standard input is a socket to the daemon, WRITERS the descriptor of the read end of the writers' pipe. It says "ready"
-when sanlock has registered it, "lost" when sanlock wants its leases back, "error" with a number and a text when it
+when sanlock has registered it, "lost" and why when sanlock wants its leases back, "error" with a number and a text when it
 cannot begin. Any byte from the daemon ends it. When the daemon dies it stays until the last writer has gone.
 
 Two processes share the connection to sanlock, for that is what sanlock watches. SIGKILL can end one of them only: the
@@ -15,8 +15,10 @@ import select
 import signal
 import socket
 import sys
+from contextlib import suppress
+from typing import Any
 
-from virgate_plugins.leases.sanlock_programs.registering import registered
+from virgate_plugins.leases.sanlock_programs.registering import ended, registered
 
 
 def main() -> None:
@@ -24,13 +26,28 @@ def main() -> None:
     connection = registered(line)
     if connection is None:
         return
-    signal.signal(signal.SIGTERM, lambda *_: line.send(b"lost\n", socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL))
+    signal.signal(signal.SIGTERM, lambda *_: tell_lost(line, "sanlock could not renew the host id"))
     if os.fork() == 0:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     else:
         line.sendall(b"ready\n")
+        watch(line, connection)
     stay(line, writers)
     os.close(connection)
+
+
+def tell_lost(line: socket.socket, how: str) -> None:
+    with suppress(OSError):
+        line.send(f"lost {how}\n".encode(), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+
+
+def watch(line: socket.socket, connection: int) -> None:
+    """Comes back when the daemon said something, or has ended. A sanlock that died renews nothing any more."""
+    watched: list[Any] = [line, connection]
+    while line not in select.select(watched, [], [])[0]:
+        if ended(connection):
+            tell_lost(line, "sanlock has died")
+            return
 
 
 def stay(line: socket.socket, writers: int) -> None:

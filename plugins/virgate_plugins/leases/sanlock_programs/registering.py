@@ -1,6 +1,7 @@
 """Becoming known to sanlock, and telling the daemon how that went."""
 
 import errno
+import os
 import socket
 
 
@@ -24,3 +25,11 @@ def registered(line: socket.socket, killpath: tuple[str, list[str]] | None = Non
         line.sendall(f"error {number} {what}: {why}\n".encode())
         return None
     return connection
+
+
+def ended(connection: int) -> bool:
+    """Of a connection on which something happened: whether sanlock is gone."""
+    try:
+        return not os.read(connection, 1)
+    except OSError:
+        return True

@@ -1,6 +1,8 @@
 """Disks of storage networks as a daemon shows them: targets found and logged in to, refused, gone; paths joined."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
@@ -51,7 +53,12 @@ def vault(server: IscsiServer) -> str:
 
 @pytest.fixture(scope="module")
 def booted(lab: Lab, network: Network) -> Node:
-    settings = {"iscsi.login_timeout": 3, "iscsi.connect_timeout": 3}
+    settings = {
+        "iscsi.login_timeout": 3,
+        "iscsi.connect_timeout": 3,
+        "iscsi.replacement_timeout": 3,
+        "devices.scan_timeout": 5,
+    }
     (node,) = Nodes(lab, network).boot("east", settings=settings, sanlock=False)
     return node
 
@@ -201,6 +208,33 @@ def test_a_target_that_does_not_answer_fails_in_bounded_time(node: Node, pool: s
     finally:
         server.thaw()
     assert connect(node, pool) == 0
+
+
+def test_a_target_that_hangs_has_failed_paths_until_it_is_back(node: Node, pool: str, server: IscsiServer) -> None:
+    assert connect(node, pool) == 0
+    server.freeze()
+    try:
+        wait_for_paths(node, "failed")
+    finally:
+        server.thaw()
+    wait_for_paths(node, "active")
+    assert [device["status"] for device in devices(node)] == ["free", "free"]
+
+
+def wait_for_paths(node: Node, state: str, seconds: float = 60) -> None:
+    """Meanwhile the daemon has to answer others at once."""
+    deadline = time.monotonic() + seconds
+    states: set[str] = set()
+    while states != {state}:
+        assert time.monotonic() < deadline, f"paths are {states}, not {state}"
+        with ThreadPoolExecutor(1) as apart:
+            looking = apart.submit(devices, node, ISCSI, [], False)
+            while not looking.done():
+                began = time.monotonic()
+                node.call("list")
+                assert time.monotonic() - began < 2
+                wait([looking], timeout=0.5)
+        states = {path["state"] for device in looking.result() for path in device["pathstatus"]}
 
 
 def test_an_interface_is_made_and_must_fit_later(node: Node, pool: str) -> None:

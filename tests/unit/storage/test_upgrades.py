@@ -9,6 +9,7 @@ from contract.storage.room import POOL, uuid
 from virgate.node.storage.formats import volume_metadata
 from virgate.node.storage.formats.volume_metadata import VolumeFormat
 from virgate.node.storage.formats.xleases import Index
+from virgate_plugins.storage.localfs import LocalFolder
 
 SD, IMG = uuid(2), uuid(3)
 
@@ -216,3 +217,10 @@ def test_a_merged_volume_has_the_lease_of_the_name_it_has_then(shared):
     shared.volume(2, form=4, parent=(1, 1))
     shared.done("mergeSnapshots", SD, POOL, POOL, IMG, uuid(4, 1), uuid(4, 2))
     assert (folder(shared) / f"{uuid(4, 2)}.lease").read_bytes().startswith(f"free {uuid(4, 2)}".encode())
+
+
+def test_a_domain_whose_lock_would_be_another_one_is_left_as_it_is(light, monkeypatch):
+    monkeypatch.setattr(LocalFolder, "lease", lambda version: "new" if version >= 3 else "old")
+    light.pool(version="2")
+    assert light.code("upgradeStoragePool", POOL, "3") == 394
+    assert light.metadata()["VERSION"] == "2"

@@ -25,6 +25,9 @@ async def upgrade(domain: Domain, version: int) -> None:
         if version > domain.version:
             raise UnsupportedVersion(version)
         return
+    if version > domain.version and domain.type.lease(domain.version) != domain.type.lease(version):
+        # Whoever holds the old lock would not see the new one.
+        raise UnsupportedVersion(f"{version} ({domain.id} has another kind of lock: copy its images to a new domain)")
     for step in (3, 4):
         if domain.version < step <= version:
             await domain.prepare_version(step)

@@ -3,8 +3,8 @@
     python -P holder.py WRITERS
 
 Standard input is a socket to the daemon, WRITERS the descriptor of the read end of the writers' pipe. It says "ready"
-when sanlock has registered it, "lost" and why when sanlock wants its leases back, "error" with a number and a text when it
-cannot begin. Any byte from the daemon ends it. When the daemon dies it stays until the last writer has gone.
+when sanlock has registered it, "lost" and why when sanlock wants its leases back, "error" with a number and a text when
+it cannot begin. Any byte from the daemon ends it. When the daemon dies it stays until the last writer has gone.
 
 Two processes share the connection to sanlock, for that is what sanlock watches. SIGKILL can end one of them only: the
 other keeps the connection, and so the leases, until it is told to go or nobody writes any more.

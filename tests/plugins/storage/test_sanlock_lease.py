@@ -99,7 +99,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     made = Service()
     monkeypatch.setattr(lease_module, "service", lambda: made)
     monkeypatch.setattr(lease_module, "pause", lambda seconds: succeed(None))
-    monkeypatch.setattr(lease_module, "Worker", lambda name: made)
+    monkeypatch.setattr(lease_module, "Worker", lambda name, fenced=False: made)
     monkeypatch.setattr(lease_module, "Holder", Process)
     monkeypatch.setattr(Process, "made", [], raising=False)
     monkeypatch.setattr(lease_module, "LoopingCall", Watch)

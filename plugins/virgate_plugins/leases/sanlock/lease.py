@@ -41,6 +41,7 @@ class SanlockLease:
         self._space = space
         self._spm = LeasePlace(records.SDM, space.leases, sdm_offset(space.alignment))
         self._worker = Worker(f"sanlock:{space.domain}")
+        self._writer = Worker(f"sanlock:{space.domain}#write", fenced=True)
         self._host: int | None = None
         self._holder: Holder | None = None
         self._held: set[LeasePlace] = set()
@@ -146,7 +147,7 @@ class SanlockLease:
         """A free lease of that name (`""`: none) at the place of another one, which nobody may hold."""
         place = name, str(lease.path), lease.offset
         try:
-            await self._worker.call("write", self._space.domain if name else "", *place, *self._geometry)
+            await self._writer.call("write", self._space.domain if name else "", *place, *self._geometry)
         except (OSError, VirgateError) as problem:
             raise LeasesNotMade(self._space.domain, reason(problem)) from None
 
@@ -156,7 +157,7 @@ class SanlockLease:
         await self._acquire(lease, value=True)
         try:
             found = await self._worker.call("read_value", self._space.domain, *place, VALUE)
-            await self._worker.call("write_value", self._space.domain, *place, change(found))
+            await self._writer.call("write_value", self._space.domain, *place, change(found))
         except OSError as problem:
             raise LeaseUnknown(self._space.domain, lease.name, reason(problem)) from None
         finally:

@@ -62,7 +62,20 @@ class LoopLvm(Lvm):
     async def _show(self, group: str, name: str) -> None:
         if f"{group}/{name}" in self.active:
             return
-        argv = ["lvm", "lvs", "--noheadings", "--units", "b", "--nosuffix", "--separator", "|", "-o", "size,devices"]
+        seen = ["--devices", ",".join(await self._paths())]
+        argv = [
+            "lvm",
+            "lvs",
+            *seen,
+            "--noheadings",
+            "--units",
+            "b",
+            "--nosuffix",
+            "--separator",
+            "|",
+            "-o",
+            "size,devices",
+        ]
         told = await super()._run([*argv, f"{group}/{name}"], 10)
         size, devices = told.stdout.decode().split("\n")[0].strip().split("|")
         device, _, extent = devices.rstrip(")").rpartition("(")

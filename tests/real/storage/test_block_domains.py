@@ -97,10 +97,13 @@ class House:
         return self
 
     async def close(self) -> None:
-        if self.room.storage.pools.connected is not None:
-            await self.room.call("disconnectStoragePool", POOL, 1, POOL)
-        await self.room.stop()
-        self.lvm.end()
+        try:
+            if self.room.storage.pools.connected is not None:
+                await self.room.call("spmStop", POOL)
+                await self.room.call("disconnectStoragePool", POOL, 1, POOL)
+            await self.room.stop()
+        finally:
+            self.lvm.end()
 
     def guids(self, *numbers: int) -> list[str]:
         return [self.devices[number].rpartition("/")[2] for number in numbers]
@@ -239,10 +242,37 @@ async def test_a_domain_is_found_after_a_restart_and_what_was_left_active_is_end
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_domain_that_no_pool_uses_is_closed_before_its_disks_go(house):
+    await house.domain(0)
+    await house.domains.find(SD)
+    await house.room.ask("connectStorageServer", KIND, BLANK, [{"id": "c"}])
+    await house.room.ask("disconnectStorageServer", KIND, BLANK, [{"id": "c"}])
+    assert house.lvm.active == {}
+    assert (await house.room.ask("getStorageDomainInfo", SD))["info"]["state"] == "OK"
+    assert f"{SD}/ids" in house.lvm.active
+
+
+@pytest_twisted.ensureDeferred
+async def test_only_the_spm_of_its_pool_trusts_what_it_remembers_of_a_domain(house):
+    await house.pool()
+    term = house.domains.term(SD)
+    assert term is not None
+    assert house.domains.term(uuid(2, 2)) is None
+    await house.room.ask("getImagesList", SD)
+    house.lvm.ran.clear()
+    await house.room.ask("getImagesList", SD)
+    assert "lvs" not in house.lvm.ran
+    await house.room.ask("spmStop", POOL)
+    assert house.domains.term(SD) is None
+    await house.room.ask("getImagesList", SD)
+    assert "lvs" in house.lvm.ran
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_broken_domain_is_told_and_can_be_destroyed(house):
     await house.domain(0)
     found = await house.domains.find(SD)
-    await house.lvm.change_group_tags(SD, [], ["MDT_ROLE=Master"])
+    await house.lvm.change_group_tags(SD, ["MDT_ROLE=Regular"], ["MDT_ROLE=Master"])
     house.domains.forget()
     assert await house.room.code("getStorageDomainInfo", SD) == 752
     assert await house.room.code("createStorageDomain", KIND, SD, "x", found.record.values["VGUUID"], 1, "5") == 365

@@ -1,6 +1,6 @@
 """A domain that is a volume group (spec storage-format 2)."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -15,7 +15,7 @@ from virgate.node.storage.domains.domain import Domain, Health
 from virgate.node.storage.domains.record import DomainRecord
 from virgate.node.storage.errors import DomainAccess, NoSuchDomain, UnsupportedVersion
 from virgate.node.storage.errors.volume_groups import CannotDeactivate, NoSuchGroup
-from virgate.node.storage.formats import domain_metadata
+from virgate.node.storage.formats import domain_metadata, physical_volumes
 from virgate.node.storage.formats.sizes import CHUNK
 from virgate.node.storage.images.qemu_img import QemuImg
 from virgate.node.storage.lvm.lvm import Lvm
@@ -63,6 +63,7 @@ class BlockDomain(Domain):
         qemu: QemuImg,
         owner: Sequence[int] | None = None,
         chunk: Size = CHUNK,
+        term: Callable[[], object | None] = lambda: None,
     ) -> None:
         super().__init__(record, path, files, type, lease)
         self.lvm = lvm
@@ -82,6 +83,7 @@ class BlockDomain(Domain):
             fresh=lease.fresh,
             owner=owner,
             chunk=chunk,
+            term=term,
         )
 
     async def open(self, *, tidy: bool = False) -> None:
@@ -95,11 +97,17 @@ class BlockDomain(Domain):
             await self._deactivate_unused(volumes)
         await self.lvm.activate(self.id, *(name for name in SHARED if name in volumes))
         await show_special(self._repository, self.lvm, self.id, self.path, volumes)
+        await self._find_carriers(volumes)
+
+    async def _find_carriers(self, volumes: Mapping[str, LogicalVolume]) -> None:
+        """By the ids that the domain itself has for its devices: LVM may call them by other names here."""
         physical = await self.lvm.physical()
-        carriers = [device for device, pv in physical.items() if pv.vg == self.id and pv.mda_used_count == 2]
+        guids = {pv.uuid: pv.guid for pv in physical_volumes.decode(self.record.values).values()}
+        named = {name: guids.get(pv.uuid, Path(name).name) for name, pv in physical.items() if pv.vg == self.id}
+        carriers = [name for name in named if physical[name].mda_used_count == 2]
         self._carriers = {
-            "metadataDevice": Path(volumes[METADATA].device).name if METADATA in volumes else "",
-            "vgMetadataDevice": Path(carriers[0]).name if carriers else "",
+            "metadataDevice": named.get(volumes[METADATA].device, "") if METADATA in volumes else "",
+            "vgMetadataDevice": named[carriers[0]] if carriers else "",
         }
 
     async def close(self) -> None:
@@ -150,6 +158,8 @@ class BlockDomain(Domain):
         return {"vguuid": self._group.uuid if self._group else "", "state": state, **self._carriers}
 
     async def _read(self) -> DomainRecord:
+        if not self.record.pools:  # any host may have changed it meanwhile, volumes too
+            self.lvm.invalidate(self.id)
         group = await self._seen(self.lvm.group(self.id, fresh=True))
         if self.record.version:
             return self._decoded(group)

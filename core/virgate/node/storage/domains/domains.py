@@ -1,6 +1,6 @@
 """The domains that this host sees: found under the connected places, remembered, made into objects."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -66,6 +66,8 @@ class Domains:
     lvm_method: str = "devices"
     chunk: Size = CHUNK
     """What a thin volume on block storage begins with."""
+    term: Callable[[str], object | None] = lambda domain: None
+    """The same object for as long as this host alone may change the domain, None while it may not."""
     _found: dict[str, Domain] = field(factory=dict)
     _unsure: set[str] = field(factory=set)
     """Domains whose place may have changed since they were found."""
@@ -129,6 +131,16 @@ class Domains:
     def forget(self) -> None:
         """The next question looks at storage again."""
         self._unsure = set(self._found)
+
+    async def close_groups(self) -> None:
+        """Disks may go: what is active of block domains that no pool uses here is ended. They can be found again."""
+        for domain in [known for known in self._found.values() if known.kind is Kind.BLOCK]:
+            if domain.lease.joined is None:
+                self._found.pop(domain.id, None)
+                try:
+                    await domain.close()
+                except VirgateError as problem:
+                    self.log.warn("domain {domain} stays open: {problem}", domain=domain.id, problem=problem)
 
     def is_group(self, domain: str) -> bool:
         """Whether it was found as a volume group, usable or not."""
@@ -254,6 +266,7 @@ class Domains:
             qemu=self.qemu,
             owner=self.owner,
             chunk=self.chunk,
+            term=lambda: self.term(record.id),
         )
         await domain.open(tidy=record.id not in self._met)
         self._met.add(record.id)

@@ -184,3 +184,14 @@ def test_no_remote_name_leads_out_of_its_place(place, remote):
     else:
         with pytest.raises(IllegalRemotePath):
             place.repository.mount_point(remote)
+
+
+@pytest_twisted.ensureDeferred
+async def test_mount_points_that_nothing_is_mounted_at_are_gone_after_a_restart(place):
+    await place.mount()
+    mounts = place.repository.mounts
+    for name in ("left", "glusterSD/left", "full/of", "blockSD"):
+        (mounts / name).mkdir(parents=True)
+    (mounts / "_srv").symlink_to("/srv")
+    await place.repository.make()
+    assert place.points() == ["_srv", "blockSD", "full", "full/of", "glusterSD", "nas:_exp"]

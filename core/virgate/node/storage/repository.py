@@ -10,6 +10,7 @@ The tree is on a local disk; it still goes through a helper, as every file of st
 """
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import frozen
@@ -67,7 +68,12 @@ class Repository:
         return self.run / "storage" / part(domain) / part(image)
 
     async def make(self) -> None:
+        """The tree, without the mount points that a host left when it died; a folder with something in it stays."""
         await self.files.call("make_path", str(self.mounts))
+        for place in await self.connected():
+            if self.mounted(place) is None and await self.files.call("read_link", str(place)) is None:
+                with suppress(OSError):
+                    await self.files.call("remove_empty_folder", str(place))
 
     async def link(self, target: Path, link: Path) -> None:
         await self.files.call("make_link", str(target), str(link))

@@ -5,7 +5,7 @@ import os
 import pwd
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import frozen
 from twisted.internet import reactor as default_reactor
@@ -19,7 +19,6 @@ from virgate.node.storage.domains.making import DomainMaker, check_name
 from virgate.node.storage.domains.monitor import Monitors
 from virgate.node.storage.domains.probing import Probes
 from virgate.node.storage.errors import DomainNameTooLong, IsMemberOfPool, NoPoolConnected, PoolIsConnected
-from virgate.node.storage.external_leases import ExternalLeases
 from virgate.node.storage.images.copying import Copying
 from virgate.node.storage.images.images import Images
 from virgate.node.storage.images.iso_files import IsoFiles
@@ -55,6 +54,9 @@ from virgate.node.tasks.recoveries import Recoveries
 from virgate.plugins import Hooks
 from virgate.units import MiB, Size
 
+if TYPE_CHECKING:
+    from virgate.node.storage.external_leases import ExternalLeases
+
 OPERATIONS = "virgate.node.storage.operations"
 """The module that the helpers of storage run."""
 
@@ -87,13 +89,21 @@ class Storage:
     transfers: Transfers
     files: IsoFiles
     machine_files: MachineFiles
-    external_leases: ExternalLeases
     protection: Protection
     mailboxes: Mailboxes
     growing: Growing
     tasks: Tasks
     locks: Locks
     helpers: FilesOf
+    clock: Clock
+    host: Callable[[], str]
+    """Answers the hardware id of this host."""
+
+    @property
+    def external_leases(self) -> "ExternalLeases":
+        from virgate.node.storage.external_leases import ExternalLeases
+
+        return ExternalLeases(self.images.jobs, self.clock, self.host)
 
     @classmethod
     def assembled(
@@ -126,7 +136,15 @@ class Storage:
         thin = thin or ThinSettings()
         qemu = qemu or QemuImg(limits=Limits(settings.inspect_memory * MiB, settings.inspect_seconds))
         tree = Repository(repository, run_dir, helpers[REPOSITORY])
-        domains = Domains(tree, helpers, hooks, qemu, owner(settings), chunk=Size.mib(thin.chunk))
+        domains = Domains(
+            tree,
+            helpers,
+            hooks,
+            qemu,
+            owner(settings),
+            lvm_method=settings.lvm_method,
+            chunk=Size.mib(thin.chunk),
+        )
         monitors = Monitors(domains, events, clock, settings.monitor_interval, Probes(helpers, settings.patience))
         pools = Pools(domains, monitors, tasks, locks)
         events.listen("storage.domain", pools.heard)
@@ -156,7 +174,8 @@ class Storage:
             transfers=Transfers(jobs),
             files=IsoFiles(domains, pools, reader(settings)),
             machine_files=MachineFiles(pools, locks, owner(settings)),
-            external_leases=ExternalLeases(jobs, clock, host),
+            clock=clock,
+            host=host,
             protection=Protection(domains),
             mailboxes=mailboxes,
             growing=growing,

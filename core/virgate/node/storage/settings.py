@@ -1,6 +1,6 @@
 """The `[storage]` settings."""
 
-from attrs.validators import gt
+from attrs.validators import gt, in_
 
 from virgate.config import option, section
 
@@ -21,6 +21,12 @@ class StorageSettings:
         False,
         "Whether a machine takes the leases of all disks it writes to, so that no other host can start it as well."
         " Disks that a client calls exclusive are protected in any case. Keeps machines from being migrated.",
+    )
+    lvm_method: str = option(
+        "devices",
+        "How LVM is kept from disks that are not storage domains': devices (a list with each command) or filter (for"
+        " LVM before 2.03.12).",
+        in_(("devices", "filter")),
     )
     monitor_interval: float = option(10.0, "Seconds between two checks of a domain.", gt(0))
     mount_limit: float = option(60.0, "Seconds mounting may take before it is ended and fails.", gt(0))

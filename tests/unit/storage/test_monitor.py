@@ -176,3 +176,14 @@ async def test_a_domain_watched_alone_is_left_to_who_asked(bus):
     await monitors.watch([SD], 1)
     assert await monitors.unwatch_alone(SD) is False
     await monitors.close(leave=True)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_domain_watched_alone_that_a_pool_takes_up_is_watched_on_for_the_pool(bus):
+    monitors, _ = watching(Watched(), bus)
+    monitors.watch_alone(SD, 1)
+    await monitors.watch([SD], 1)
+    assert await monitors.unwatch_alone(SD) is False
+    assert list(monitors.entries()) == [SD]
+    await monitors.watch([], 1)
+    assert not monitors.entries()

@@ -192,6 +192,8 @@ class Monitors:
     _started: int = 0
     _running: dict[str, Monitor] = field(factory=dict)
     _alone: set[str] = field(factory=set)
+    _wanted: frozenset[str] = frozenset()
+    """Those the pool wants; one may be watched for both."""
 
     def __getitem__(self, domain: str) -> Monitor:
         return self._running[domain]
@@ -204,7 +206,7 @@ class Monitors:
 
     async def watch(self, wanted: Iterable[str], host: int) -> None:
         """Exactly these domains are watched for the pool; those already watched go on undisturbed."""
-        keep = set(wanted)
+        keep = self._wanted = frozenset(wanted)
         await self._stop(set(self._running) - keep - self._alone)
         for domain in sorted(keep - set(self._running)):
             self._start(domain, host)
@@ -217,14 +219,15 @@ class Monitors:
 
     async def unwatch_alone(self, domain: str) -> bool:
         """False if it is a pool's and therefore goes on."""
-        if domain in self._running and domain not in self._alone:
-            return False
         self._alone.discard(domain)
+        if domain in self._wanted:
+            return False
         await self._stop({domain} & set(self._running))
         return True
 
     async def close(self, *, leave: bool) -> None:
         self._alone.clear()
+        self._wanted = frozenset()
         await self._stop(set(self._running), leave=leave)
 
     def _start(self, domain: str, host: int) -> None:

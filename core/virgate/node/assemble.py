@@ -70,7 +70,7 @@ def assemble(settings: Settings, places: Places, hooks: Hooks, registry: Registr
             domains=Domains(hypervisor),
             hooks=hooks,
             events=events,
-            disks=HostDisks(storage.images, storage.external_leases),
+            disks=HostDisks(storage.images, lambda: storage.external_leases),
             payloads=PayloadImages(payload.folder(places.run_dir)),
             guards=HostGuards(storage.protection, settings[StorageSettings].protect_disks),
             run_dir=places.run_dir,

@@ -137,6 +137,6 @@ class Leases:
 @pytest_twisted.ensureDeferred
 async def test_a_lease_is_found_by_storage_if_there_is_one() -> None:
     images: Any = None
-    assert await HostDisks(images, Leases()).lease(LeaseRequest("one", "d")) == LeaseSource("/mnt/d", 3 << 20)
+    assert await HostDisks(images, Leases).lease(LeaseRequest("one", "d")) == LeaseSource("/mnt/d", 3 << 20)
     with pytest.raises(BadDevice, match="lease one of domain d was not found"):
         await HostDisks(images).lease(LeaseRequest("one", "d"))

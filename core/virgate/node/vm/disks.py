@@ -1,5 +1,6 @@
 """How machines meet storage: prepare a disk before the guest starts, tear it down when the guest is gone."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from virgate.domxml.errors import BadDevice
@@ -36,7 +37,7 @@ class Leases(Protocol):
 class HostDisks:
     """Volumes and leases through storage, everything that has a path of its own as it is."""
 
-    def __init__(self, images: Images, leases: Leases | None = None) -> None:
+    def __init__(self, images: Images, leases: Callable[[], Leases] | None = None) -> None:
         self._images = images
         self._leases = leases
 
@@ -62,7 +63,7 @@ class HostDisks:
     async def lease(self, lease: LeaseRequest) -> LeaseSource:
         if self._leases is None:
             raise BadDevice("lease", f"lease {lease.lease_id} of domain {lease.domain_id} was not found")
-        place = await self._leases.place(lease.domain_id, lease.lease_id)
+        place = await self._leases().place(lease.domain_id, lease.lease_id)
         return LeaseSource(str(place.path), place.offset)
 
 

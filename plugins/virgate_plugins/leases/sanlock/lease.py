@@ -41,6 +41,8 @@ class SanlockLease:
         self._space = space
         self._spm = LeasePlace(records.SDM, space.leases, sdm_offset(space.alignment))
         self._worker = Worker(f"sanlock:{space.domain}")
+        # Looks do not wait behind an acquisition, which may watch another host for a minute and more.
+        self._looker = Worker(f"sanlock:{space.domain}#look")
         self._writer = Worker(f"sanlock:{space.domain}#write", fenced=True)
         self._host: int | None = None
         self._holder: Holder | None = None
@@ -138,7 +140,7 @@ class SanlockLease:
     async def inquire_other(self, lease: LeasePlace) -> LeaseOwner | None:
         place = _told(lease)
         try:
-            found = await self._worker.call("owner", self._space.domain, *place, *self._geometry)
+            found = await self._looker.call("owner", self._space.domain, *place, *self._geometry)
         except (OSError, VirgateError) as problem:
             raise LeaseUnknown(self._space.domain, lease.name, reason(problem)) from None
         return LeaseOwner(*found) if found else None

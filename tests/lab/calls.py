@@ -37,6 +37,10 @@ class Caller:
             self._mine.proxy = xmlrpc.client.ServerProxy(self._url, transport=self._transport(), allow_none=True)
         return self._mine.proxy
 
+    def renew(self) -> None:
+        """The daemon closes a connection that says nothing for a minute: the next call of this thread makes another."""
+        self._mine.__dict__.clear()
+
     def call(self, verb: str, *arguments: Any) -> dict[str, Any]:
         """The members of the answer; Refused when its code is not 0, OSError when the daemon is not there."""
         try:

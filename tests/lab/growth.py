@@ -41,7 +41,22 @@ class Filler:
             for argument in ("-c", f"write -P {1 + offset // PIECE % 250} {offset} {PIECE}", "-c", f"sleep {pause}")
         ]
         script = 'said=$1; shift; exec "$@" >"$said" 2>&1'
-        argv = ["sh", "-c", script, "sh", self._said, "qemu-io", "-t", "none", "-f", "qcow2", *commands, path]
+        argv = [
+            "sh",
+            "-c",
+            script,
+            "sh",
+            self._said,
+            "stdbuf",
+            "-oL",
+            "qemu-io",
+            "-t",
+            "none",
+            "-f",
+            "qcow2",
+            *commands,
+            path,
+        ]
         self._job: Job = node.host.start(*argv, timeout=600)
 
     @property
@@ -58,7 +73,8 @@ class Filler:
 
     def check(self) -> None:
         """Every write succeeded."""
-        self._job.wait(60).check()
+        ended = self._job.wait(60)
+        assert ended.code == 0, self.said()[-2000:]
         assert "error" not in self.said().lower() and self.written == self.size, self.said()
 
 

@@ -55,6 +55,12 @@ def pool(lab: Lab, san: San) -> Pool:
     return Pool(nodes, [Place(ISCSI, san.iqn, domain=domain)]).found(nodes[0])
 
 
+@pytest.fixture(autouse=True)
+def connections(pool: Pool) -> None:
+    for node in pool.nodes:
+        node.renew()
+
+
 @pytest.fixture(scope="module")
 def told() -> Iterator[Figures]:
     made = Figures()

@@ -24,7 +24,7 @@ def merge(pool: Pool, base: Disk, top: Disk) -> None:
     pool.do("mergeSnapshots", base.domain, pool.id, BLANK, base.image, base.volume, top.volume)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_a_domain_leaves_and_comes_back_many_times(pool: Pool) -> None:
     """Each time the host joins the domain's lockspace twice, which takes sanlock seconds. A host that watches the
     domain outside of the pool is joined already: so most of the times can be tried in a short time."""

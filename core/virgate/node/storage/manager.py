@@ -23,13 +23,12 @@ from virgate.node.storage.images.copying import Copying
 from virgate.node.storage.images.images import Images
 from virgate.node.storage.images.iso_files import IsoFiles
 from virgate.node.storage.images.jobs import Jobs
-from virgate.node.storage.images.merging import Merging
-from virgate.node.storage.images.moving import Moving
 from virgate.node.storage.images.protection import Protection
 from virgate.node.storage.images.qemu_img import Limits, QemuImg
 from virgate.node.storage.images.rollback import Rollback
 from virgate.node.storage.images.transfer import Transfers
 from virgate.node.storage.images.volumes import Volumes
+from virgate.node.storage.late import late
 from virgate.node.storage.mailbox.settings import MailboxSettings
 from virgate.node.storage.pools.candidate import PoolCandidate
 from virgate.node.storage.pools.election import Election
@@ -56,6 +55,8 @@ from virgate.units import MiB, Size
 
 if TYPE_CHECKING:
     from virgate.node.storage.external_leases import ExternalLeases
+    from virgate.node.storage.images.merging import Merging
+    from virgate.node.storage.images.moving import Moving
 
 OPERATIONS = "virgate.node.storage.operations"
 """The module that the helpers of storage run."""
@@ -84,8 +85,8 @@ class Storage:
     volumes: Volumes
     images: Images
     copying: Copying
-    moving: Moving
-    merging: Merging
+    moving: "Moving"
+    merging: "Merging"
     transfers: Transfers
     files: IsoFiles
     machine_files: MachineFiles
@@ -169,8 +170,8 @@ class Storage:
             volumes=volumes,
             images=Images(jobs, volumes),
             copying=Copying(jobs, qemu, clock),
-            moving=Moving(jobs, qemu),
-            merging=Merging(jobs, qemu),
+            moving=late(lambda: _moving()(jobs, qemu)),
+            merging=late(lambda: _merging()(jobs, qemu)),
             transfers=Transfers(jobs),
             files=IsoFiles(domains, pools, reader(settings)),
             machine_files=MachineFiles(pools, locks, owner(settings)),
@@ -285,6 +286,18 @@ class Storage:
         await self.monitors.close(leave=False)
         await self.mailboxes.left()
         await self.pools.close()
+
+
+def _moving() -> "type[Moving]":
+    from virgate.node.storage.images.moving import Moving
+
+    return Moving
+
+
+def _merging() -> "type[Merging]":
+    from virgate.node.storage.images.merging import Merging
+
+    return Merging
 
 
 def owner(settings: StorageSettings) -> Sequence[int] | None:

@@ -192,6 +192,15 @@ def test_a_job_that_ended_is_not_fenced_nor_one_that_never_was(shared):
     )
 
 
+def test_where_the_value_would_lie_in_the_next_lease_none_is_kept(shared):
+    shared.done("createLease", address(FIRST))
+    domain = now(shared.room.storage.domains.find(DOMAIN))
+    now(domain.change({"BLOCK_SIZE": 4096}))
+    assert shared.ask("getLeaseStatus", address(FIRST))["result"]["metadata"] == {}
+    assert shared.code("createLease", address(SECOND), JOB) == 2009
+    assert shared.code("fenceLease", address(FIRST), JOB) == 2009
+
+
 def test_a_damaged_index_is_rebuilt_from_the_leases(shared):
     for lease in (FIRST, SECOND, THIRD):
         shared.done("createLease", address(lease), JOB)

@@ -46,6 +46,8 @@ class ExternalLeases:
         """The task that makes a lease; one that is there already is as good. With the `job` it stands for, if any."""
         found, wanted = await self._ready(domain), part(lease)
         value = self._new_value(job) if job else None
+        if value is not None:
+            _value_offset(found)
 
         async def make(task: Task) -> None:
             index = await self._index(found)
@@ -107,8 +109,7 @@ class ExternalLeases:
         """Who holds it, how often it changed hands, and the job it stands for."""
         found, place = await self._domain(domain), await self.place(domain, lease)
         owner = await found.lease.inquire_other(place)
-        value = await found.files.call("read_blocks", str(place.path), *_value_block(place))
-        job = lvb.decode(value[LVB_SECTOR * 512 % SECTOR :][: lvb.SIZE])
+        job = await self._job(found, place)
         return {
             "owners": [owner.host] if owner else [],
             "version": owner.version if owner else 0,
@@ -132,6 +133,7 @@ class ExternalLeases:
 
         if job.get("type", lvb.JOB) != lvb.JOB:
             raise InvalidParameter("type", job.get("type"))
+        _value_offset(found)
         await _manager(found).change_value(place, fenced)
 
     async def _domain(self, domain: str) -> Domain:
@@ -176,6 +178,15 @@ class ExternalLeases:
                 break
         return found
 
+    async def _job(self, domain: Domain, place: LeasePlace) -> lvb.JobLease | None:
+        try:
+            offset = place.offset + _value_offset(domain)
+        except NoExternalLeases:
+            return None
+        start = offset // SECTOR * SECTOR
+        block = await domain.files.call("read_blocks", str(place.path), start, SECTOR)
+        return lvb.decode(block[offset - start :][: lvb.SIZE])
+
     def _new_value(self, job: Mapping[str, Any]) -> lvb.JobLease:
         now = int(self.clock.seconds())
         try:
@@ -211,8 +222,12 @@ def _room(domain: Domain) -> int:
     return layout.vm_leases(size, domain.record.alignment)
 
 
-def _value_block(place: LeasePlace) -> tuple[int, int]:
-    return (place.offset + LVB_SECTOR * 512) // SECTOR * SECTOR, SECTOR
+def _value_offset(domain: Domain) -> int:
+    """Where the value lies in a lease; `NoExternalLeases` (2009) where it would lie in the next one."""
+    offset = LVB_SECTOR * domain.record.block_size
+    if offset + lvb.SIZE > domain.record.alignment:
+        raise NoExternalLeases(domain.id, "leases of its size have no room for what is told of a job")
+    return offset
 
 
 def _told(job: lvb.JobLease) -> dict[str, Any]:

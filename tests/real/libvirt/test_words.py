@@ -9,6 +9,7 @@ from virgate.libvirt import domain_events, words
 VOCABULARIES = {
     "VIR_DOMAIN_EVENT_WATCHDOG_": words.WATCHDOG_ACTIONS,
     "VIR_DOMAIN_EVENT_IO_ERROR_": words.IO_ERROR_ACTIONS,
+    "VIR_DOMAIN_DISK_ERROR_": words.DISK_ERRORS,
     "VIR_DOMAIN_BLOCK_JOB_TYPE_": words.BLOCK_JOBS,
     "VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_": ("unknown", *words.AGENT_STATES[1:]),
     "VIR_CONNECT_CLOSE_REASON_": words.CLOSE_REASONS,
@@ -79,6 +80,12 @@ class Domain:
             {"phase": "connect", "client": "", "server": "::1", "scheme": ""},
         ),
         ("AGENT_LIFECYCLE", (1, 2), "agent", {"state": "connected"}),
+        (
+            "BLOCK_THRESHOLD",
+            ("vda", None, 4096, 512),
+            "block_threshold",
+            {"target": "vda", "path": "", "threshold": 4096, "excess": 512},
+        ),
         ("BLOCK_JOB_2", ("vda", 4, 3), "block_job", {"disk": "vda", "job": "active_commit", "status": "ready"}),
     ],
 )

@@ -14,12 +14,11 @@ from lab.process import run
 from virgate import hookimpl
 from virgate.hookspecs.leases import LeaseSpace
 from virgate.hookspecs.storage import Kind
-from virgate.node.storage.block import extending, master
+from virgate.node.storage.block import master
 from virgate.node.storage.block.domain import CHECK_INTERVAL
 from virgate.node.storage.devices.settings import DeviceSettings
 from virgate.node.storage.domains.upgrade import upgrade
 from virgate.node.storage.errors import DomainAccess, UnsupportedVersion
-from virgate.node.storage.errors.volume_groups import CannotReduceGroup
 from virgate.node.storage.formats import domain_metadata, physical_volumes, xleases
 from virgate.node.storage.formats.volume_metadata import (
     Allocation,
@@ -371,11 +370,18 @@ async def test_a_domain_grows_by_a_device_and_with_it(house, tmp_path):
 @pytest_twisted.ensureDeferred
 async def test_a_device_without_data_leaves_and_the_one_with_the_metadata_stays(house):
     await house.domain(0, 1)
-    with pytest.raises(CannotReduceGroup, match="carries the metadata"):
-        await extending.reduce(house.domains, SD, house.guids(0)[0])
-    await extending.reduce(house.domains, SD, house.guids(1)[0])
+    status = await house.room.task("reduceStorageDomain", SD, house.guids(0)[0])
+    assert (status["code"], "carries the metadata" in status["message"]) == (519, True)
+    await house.room.done("reduceStorageDomain", SD, house.guids(1)[0])
     assert list(physical_volumes.decode(domain_metadata.decode_tags(await house.tags()))) == [0]
     assert await house.lvm.usable(house.devices[1])
+
+
+@pytest_twisted.ensureDeferred
+async def test_devices_of_an_active_domain_stay(house):
+    await house.pool()
+    assert await house.room.code("reduceStorageDomain", SD, house.guids(0)[0]) == 382
+    assert await house.room.code("moveStorageDomainDevice", SD, house.guids(0)[0]) == 382
 
 
 def a_volume() -> VolumeMetadata:

@@ -50,6 +50,9 @@ class Watched:
     def known(self):
         return {SD: self}
 
+    async def close_groups(self):
+        """There are no disks here."""
+
     async def look(self):
         self.looks += 1
         if self.problem:

@@ -1,7 +1,7 @@
 """Verbs about volume groups and the devices of block domains (spec xmlrpc-storage 3.2, 3.8)."""
 
 from virgate.api.verb import Family, Reply, verb
-from virgate.api.wire import Anything, Array, Flag, Text
+from virgate.api.wire import Anything, Array, Flag, Text, array
 from virgate.node.node import Node
 
 STORAGE = Family.STORAGE
@@ -52,3 +52,17 @@ async def extend(
 async def resize(node: Node, domain: Text, pool: Text, device: Anything, options: Anything = None) -> Reply:
     """Use what a grown device of a storage domain gained."""
     return Reply({"size": str(await node.storage.members.resize_device(pool, domain, device))})
+
+
+@verb("StorageDomain.moveDevice", xmlrpc="moveStorageDomainDevice", family=STORAGE, default_code=350)
+async def move_device(
+    node: Node, domain: Text, device: Anything, targets: Anything = None, options: Anything = None
+) -> Reply:
+    """Move the data of a device of a storage domain, which no pool uses now, to its other devices."""
+    return Reply({"uuid": await node.storage.members.move_device(domain, device, array(targets or ()))})
+
+
+@verb("StorageDomain.reduce", xmlrpc="reduceStorageDomain", family=STORAGE, default_code=350)
+async def reduce(node: Node, domain: Text, device: Anything, options: Anything = None) -> Reply:
+    """Take a device without data out of a storage domain that no pool uses now."""
+    return Reply({"uuid": await node.storage.members.reduce(domain, device)})

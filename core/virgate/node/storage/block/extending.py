@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from virgate.errors import InvalidParameter
-from virgate.node.storage.block.domain import METADATA, BlockDomain
+from virgate.node.storage.block.domain import MASTER, METADATA, SHARED, BlockDomain
 from virgate.node.storage.block.groups import block_sizes, devices_of, guid_of, physical_map
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.domains.domains import Domains
+from virgate.node.storage.domains.guard import guarded
 from virgate.node.storage.errors import WrongDomainType
 from virgate.node.storage.errors.volume_groups import CannotReduceGroup, CannotResizeDevice, DeviceInaccessible
 from virgate.node.storage.formats import physical_volumes
@@ -56,22 +57,26 @@ async def resize(domains: Domains, domain: str, guid: object) -> int:
     return grown.size
 
 
-async def empty(domains: Domains, domain: str, guid: object, targets: Sequence[object]) -> None:
-    """Moves all data away from a device while they are used; `CannotMoveData` (616)."""
+async def move_device(domains: Domains, domain: str, guid: object, targets: Sequence[object], host: int) -> None:
+    """Moves all data of a device to others, or to those named; `CannotMoveData` (616).
+
+    No other host may use the domain meanwhile: it would go on writing to the old place. Repeating it goes on where it
+    was interrupted.
+    """
     found = await block_domain(domains, domain)
-    source = await member(domains, domain, guid)
-    await _must_not_carry(domains, found, source)
-    wanted = [(await member(domains, domain, target)).name for target in targets]
-    await domains.lvm.move_physical(domain, source.name, wanted)
+    async with guarded(found, host):
+        source = await _spare(domains, found, guid)
+        wanted = [(await member(domains, domain, target)).name for target in targets]
+        await domains.lvm.move_physical(domain, source.name, wanted)
 
 
-async def reduce(domains: Domains, domain: str, guid: object) -> None:
+async def reduce(domains: Domains, domain: str, guid: object, host: int) -> None:
     """Takes a device that holds no data out of the domain; `CannotReduceGroup` (519)."""
     found = await block_domain(domains, domain)
-    source = await member(domains, domain, guid)
-    await _must_not_carry(domains, found, source)
-    await domains.lvm.reduce_group(domain, source.name)
-    await refresh_map(domains, found)
+    async with guarded(found, host):
+        source = await _spare(domains, found, guid)
+        await domains.lvm.reduce_group(domain, source.name)
+        await refresh_map(domains, found)
 
 
 async def refresh_map(domains: Domains, domain: BlockDomain) -> None:
@@ -101,8 +106,14 @@ async def member(domains: Domains, domain: str, guid: object) -> PhysicalVolume:
     raise DeviceInaccessible(str(guid))
 
 
-async def _must_not_carry(domains: Domains, domain: BlockDomain, device: PhysicalVolume) -> None:
-    """Old hosts look for metadata at the beginning of the device where they always were."""
+async def _spare(domains: Domains, domain: BlockDomain, guid: object) -> PhysicalVolume:
+    """A device that the domain can do without.
+
+    Its metadata stay where old hosts look for them, and what every host keeps open stays where it is.
+    """
+    device = await member(domains, domain.id, guid)
     volumes = await domains.lvm.volumes(domain.id, fresh=True)
-    if device.mda_used_count == 2 or (METADATA in volumes and volumes[METADATA].device == device.name):
+    special = {name for name in (*SHARED, MASTER) if name in volumes and volumes[name].device == device.name}
+    if device.mda_used_count == 2 or special:
         raise CannotReduceGroup(domain.id, f"{device.name} carries the metadata of the domain")
+    return device

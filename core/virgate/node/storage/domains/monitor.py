@@ -243,3 +243,5 @@ class Monitors:
     async def _stop(self, domains: set[str], *, leave: bool = True) -> None:
         monitors = [self._running.pop(domain) for domain in domains]
         await gatherResults([Deferred.fromCoroutine(monitor.stop(leave=leave)) for monitor in monitors])
+        if leave and monitors:
+            await self.domains.close_groups()

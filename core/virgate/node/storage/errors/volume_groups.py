@@ -22,6 +22,13 @@ class UnreadableReport(StorageError):
 
 
 @error
+class DomainIsActive(StorageError):
+    code: ClassVar[int] = 382
+    text: ClassVar[str] = "Domain {self.domain} is active; no host may use it while its devices change places"
+    domain: str
+
+
+@error
 class CannotListGroups(StorageError):
     code: ClassVar[int] = 514
     text: ClassVar[str] = "Volume groups cannot be listed: {self.reason}"

@@ -211,8 +211,7 @@ class BlockImages(ImageStore):
         if any(name in found and found[name].known for name in volumes):
             survey = await self.survey(image)
             for name in volumes:
-                if name in survey.volumes and survey.volumes[name].readable:
-                    wanted |= {member.id for member in survey.chain(name)}
+                wanted |= _below(survey, name)
         for name in wanted:
             if name not in found:
                 raise VolumeDoesNotExist(name)
@@ -258,3 +257,13 @@ class BlockImages(ImageStore):
 
     def _device(self, volume: str) -> str:
         return str(self._lvm.path(self._domain, volume))
+
+
+def _below(survey: Image, volume: str) -> set[str]:
+    """What a volume is based on, as far as that can be told: whether the chain is whole is somebody else's question."""
+    found: set[str] = set()
+    while volume in survey.volumes and volume not in found:
+        found.add(volume)
+        known = survey.volumes[volume]
+        volume = known.metadata.parent if known.readable else ""
+    return found

@@ -165,7 +165,8 @@ class Merging:
         found = await self.jobs.ready(pool, domain)
         async with self.jobs.locks.hold(*on_image(domain, image)):
             survey = await found.images.survey(image)
-            async with found.images.used(image, survey.volume(leaf).id):
+            survey.volume(leaf)
+            async with found.images.used(image, *survey.volumes):
                 chain = await self._real_chain(found, survey, leaf)
             if len(chain) > 1 and survey.volume(leaf).metadata.legality is Legality.ILLEGAL:
                 chain.pop()

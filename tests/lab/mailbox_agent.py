@@ -34,7 +34,7 @@ SETTINGS = MailboxSettings()
 def place(helpers: Helpers) -> Place:
     repository = SimpleNamespace(pool=lambda pool: FOLDER / pool)
     pool: Any = SimpleNamespace(
-        id="pool", map=SimpleNamespace(master=DOMAIN), domains=SimpleNamespace(repository=repository)
+        id="pool", map=SimpleNamespace(master=DOMAIN), domains=SimpleNamespace(repository=repository, known=dict)
     )
     return Place(pool, helpers)
 

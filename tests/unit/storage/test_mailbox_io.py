@@ -56,7 +56,7 @@ class Shared:
     def place(self) -> tuple[Place, Counted]:
         repository = SimpleNamespace(pool=lambda pool: self.base / pool)
         pool: Any = SimpleNamespace(
-            id="pool", map=SimpleNamespace(master=DOMAIN), domains=SimpleNamespace(repository=repository)
+            id="pool", map=SimpleNamespace(master=DOMAIN), domains=SimpleNamespace(repository=repository, known=dict)
         )
         files = Counted()
         return Place(pool, files), files
@@ -278,13 +278,17 @@ def test_a_host_leaves_storage_that_keeps_failing_alone_for_a_minute(shared: Sha
     assert len(files.calls) == 11
 
 
-def test_replies_follow_the_master_to_another_domain(shared: Shared) -> None:
-    office = shared.office()
-    sender = shared.sender(3)
+def test_wishes_and_replies_follow_the_master_to_another_domain(shared: Shared, tmp_path: Path) -> None:
+    """At once, though the pool's link still leads to the old one."""
+    other = tmp_path / "other"
+    (other / "dom_md").mkdir(parents=True)
+    for name in ("inbox", "outbox"):
+        (other / "dom_md" / name).write_bytes(b"\x07" * (HOSTS * MAILBOX))
+    office, sender = shared.office(), shared.sender(3)
     asked = ask(sender, 5120)
-    for file in (shared.inbox, shared.outbox):
-        file.write_bytes(bytes(HOSTS * MAILBOX))
-    office.place.pool.map = SimpleNamespace(master=OTHER)
-    sender.place.pool.map = SimpleNamespace(master=OTHER)
-    shared.pass_time(1)
-    assert asked.result is True
+    for pool in (office.place.pool, sender.place.pool):
+        pool.map = SimpleNamespace(master=OTHER)
+        pool.domains.known = lambda: {OTHER: SimpleNamespace(path=other)}
+    shared.pass_time(1.5)
+    assert asked.result is True and len(shared.granted) == 1
+    assert mailbox.decode((other / "dom_md" / "outbox").read_bytes()[5 * MAILBOX :]) == {}

@@ -71,7 +71,9 @@ class Node:
         async def find(domain: str) -> Any:
             raise NoSuchDomain(domain)
 
-        domains = SimpleNamespace(repository=SimpleNamespace(pool=lambda pool: scene.base / pool), find=find)
+        domains = SimpleNamespace(
+            repository=SimpleNamespace(pool=lambda pool: scene.base / pool), find=find, known=dict
+        )
         self.pool: Any = SimpleNamespace(
             id="pool", host=host, master=master, map=SimpleNamespace(master=MASTER), domains=domains
         )

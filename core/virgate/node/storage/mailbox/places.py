@@ -65,8 +65,10 @@ class Place:
         return self.helpers[helper_key(self.master)]
 
     def _path(self, name: str) -> str:
-        folder: Path = self.pool.domains.repository.pool(self.pool.id) / MASTER / "dom_md"
-        return str(folder / name)
+        """By the domain itself: when the master moves, the pool's link follows a moment later."""
+        known = self.pool.domains.known().get(self.master)
+        folder: Path = known.path if known else self.pool.domains.repository.pool(self.pool.id) / MASTER
+        return str(folder / "dom_md" / name)
 
     async def _read(self, name: str, offset: int) -> bytes:
         data: bytes = await self._files.call("read_blocks", self._path(name), offset, MAILBOX, timeout=HASTE)

@@ -215,3 +215,35 @@ def test_the_role_moves_with_the_file_system(east: Node, west: Node, pool: str, 
     west.do("spmStart", pool, -1, "-1", 0, "false", 250)
     assert (east.host.shell(mounted), west.host.shell(mounted)) == ("0\n", "1\n")
     west.call("spmStop", pool)
+
+
+def test_a_device_is_emptied_and_taken_out(east: Node, west: Node, pool: str, domain: str, guids: list[str]) -> None:
+    """While no host uses the domain; what was on the device is on another one then."""
+    assert east.code("moveStorageDomainDevice", domain, guids[1]) == 382
+    for number, node in enumerate((east, west), start=1):
+        node.call("disconnectStoragePool", pool, number, pool)
+    (device,) = (
+        name for name, used in report(east, "pvs", "name,mda_used_count", "-S vgname=" + domain) if used == "0"
+    )
+    east.host.shell(
+        f"lvm lvcreate -n moved -L 256M {domain} {device}; echo kept | dd of=/dev/{domain}/moved conv=fsync"
+    )
+    east.host.shell(f"lvm lvchange -an {domain}/moved")
+    assert east.code("removeVG", "no such group") == 0
+    east.do("moveStorageDomainDevice", domain, guids[1])
+    east.do("reduceStorageDomain", domain, guids[1])
+    assert list(physical_volumes.decode(domain_metadata.decode_tags(tags(west, domain)))) == [0]
+    west.host.shell(f"lvm lvchange -ay {domain}/moved")
+    assert west.host.shell(f"head -n 1 /dev/{domain}/moved") == "kept\n"
+    west.host.shell(f"lvm lvremove -f {domain}/moved")
+
+
+def test_a_host_that_logs_out_and_in_again_uses_the_domain(san: San, west: Node, domain: str) -> None:
+    assert info(west, domain)["state"] == "OK"
+    assert west.host.shell("ls /dev/mapper | grep -c -- --") != "0\n"
+    san.log_out(west)
+    assert west.host.shell("ls /dev/mapper | grep -c -- -- || true") == "0\n"
+    assert west.code("getStorageDomainInfo", domain) == 358
+    san.log_in(west)
+    assert info(west, domain)["state"] == "OK"
+    assert int(west.call("getStorageDomainStats", domain)["stats"]["disktotal"]) > 10 * GIB

@@ -34,7 +34,7 @@ async def format(node: Node, domain: Text, auto_detach: Flag = False, options: A
 @verb("StorageDomain.validate", xmlrpc="validateStorageDomain", family=STORAGE, default_code=351)
 async def validate(node: Node, domain: Text, options: Anything = None) -> None:
     """Fail unless the domain is there and its metadata can be read."""
-    await (await node.storage.domains.find(domain)).refresh()
+    await (await node.storage.domains.find(domain)).validate()
 
 
 @verb("StorageDomain.check", xmlrpc="checkStorageDomain", family=STORAGE, default_code=351)

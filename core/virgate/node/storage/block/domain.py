@@ -117,6 +117,10 @@ class BlockDomain(Domain):
         except CannotDeactivate:
             await self._deactivate_unused(await self.lvm.volumes(self.id, fresh=True))
 
+    async def validate(self) -> None:
+        await self.refresh()
+        await self.lvm.check_group(self.id)
+
     async def prepare_version(self, version: int) -> None:
         from virgate.node.storage.block.upgrading import prepare
 

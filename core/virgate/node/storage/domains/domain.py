@@ -90,6 +90,10 @@ class Domain(ABC):
         finally:
             self._changing.release()
 
+    async def validate(self) -> None:
+        """Raises what is wrong with it: as `refresh`, and what only a slow look finds."""
+        await self.refresh()
+
     async def prepare_version(self, version: int) -> None:  # noqa: B027  (many kinds have nothing to make)
         """Makes what a domain of this version has besides its metadata. An upgrade raises the version afterwards,
         and comes here again if it was interrupted in between."""

@@ -141,6 +141,14 @@ class Domains:
                     await domain.close()
                 except VirgateError as problem:
                     self.log.warn("domain {domain} stays open: {problem}", domain=domain.id, problem=problem)
+                await self.drop_helper(domain)
+
+    async def drop_helper(self, domain: Domain) -> None:
+        """Of a block domain that is closed or gone; file domains have that of their mount."""
+        if domain.kind is Kind.BLOCK:
+            from virgate.node.storage.block.domain import helper_of
+
+            await self.helpers.drop(helper_of(domain.id))
 
     def is_group(self, domain: str) -> bool:
         """Whether it was found as a volume group, usable or not."""

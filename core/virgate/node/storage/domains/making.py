@@ -92,6 +92,7 @@ class DomainMaker:
             if record.pools and not auto_detach:
                 raise FormatAttached(domain)
             await found.destroy()
+            await self.domains.drop_helper(found)
         self.domains.forget()
         self.domains.drop_lease(domain)
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 
 from virgate.errors import VirgateError
 from virgate.hookspecs.leases import LeasePlace, LeaseSpace
+from virgate.node.storage.errors import LeaseNotAcquired
 from virgate.run.group import Group
 from virgate.run.writers import writers
 from virgate_plugins.leases import sanlock
@@ -59,6 +60,13 @@ class Agent:
             keep = (writers().writing,)
             child = Group(["sleep", "600"], print, stdin=nothing(), stdout=nothing(), stderr=nothing(), keep=keep)
             return child.pid
+        if method == "acquire at last":
+            while not self.lease.held:
+                try:
+                    await self.lease.acquire()
+                except LeaseNotAcquired:
+                    await deferLater(reactor, 0.3)
+            return None
         if method == "guarded guest":
             machine, *leases = arguments
             guard = await self.lease.guard(machine, leases)

@@ -104,7 +104,7 @@ def crashed(site: Site) -> Pending:
     north.call("acquire")
     site.hosts["north"].crash()
     began = time.time()
-    return Pending(east, east.begin("acquire"), began)
+    return Pending(east, east.begin("acquire at last"), began)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -117,7 +117,7 @@ def cut(site: Site) -> tuple[Member, Pending]:
     south.call("guarded guest", MACHINE, place)
     site.hosts["south"].port.cut()
     began = time.time()
-    return south, Pending(east, east.begin("acquire"), began)
+    return south, Pending(east, east.begin("acquire at last"), began)
 
 
 @pytest.fixture(scope="module", autouse=True)

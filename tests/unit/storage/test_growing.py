@@ -77,9 +77,11 @@ class Scene:
         if self.role is not Role.SPM:
             raise NotSpm("pool")
 
-    async def extend(self, _domain: str, _volume: str, mib: int) -> None:
+    async def extend(self, _domain: str, _volume: str, mib: int, *, refresh: bool) -> None:
         self.roads.append("here")
-        self.real = mib * MiB
+        if self.real < mib * MiB:
+            self.real = mib * MiB
+            self.seen = self.real if refresh else self.seen
 
     async def ask(self, _pool: Any, wish: Extend) -> bool:
         self.roads.append("mailbox")
@@ -133,7 +135,22 @@ async def done_nothing() -> tuple[int, str]:
 def test_the_spm_does_it_itself(scene: Scene) -> None:
     scene.role = Role.SPM
     assert scene.grown() == 2 * GiB
-    assert scene.roads == ["here"]
+    assert scene.roads == ["here"] and scene.refreshed == 0
+
+
+def test_what_another_spm_has_extended_is_looked_at_again(scene: Scene) -> None:
+    scene.role, scene.real = Role.SPM, 3 * GiB
+    assert scene.grown() == 3 * GiB
+    assert scene.roads == ["here"] and scene.refreshed == 1
+
+
+def test_the_old_verb_extends_and_looks_at_nothing(scene: Scene) -> None:
+    scene.role = Role.SPM
+    now(scene.growing.extend("pool", DOMAIN, VOLUME, 2 * GiB - 1))
+    assert (scene.real, scene.seen) == (2 * GiB, GiB)
+    scene.role = Role.FREE
+    with pytest.raises(NotSpm):
+        now(scene.growing.extend("pool", DOMAIN, VOLUME, 2 * GiB))
 
 
 def test_the_spm_is_called_where_it_says_it_is(scene: Scene) -> None:

@@ -168,6 +168,16 @@ def test_growing_that_fails_is_tried_again_later_and_later(scene: Scene) -> None
     assert scene.thresholds()[-1] == 2 * GiB - GiB // 2
 
 
+def test_growing_that_failed_is_tried_again_at_once_when_storage_is_back(scene: Scene) -> None:
+    scene.marks.start()
+    scene.growing.fail = 1
+    scene.cross("vda", GiB // 2 + 1)
+    scene.host.events.tell("storage.domain", domain="d", valid=False)
+    assert len(scene.growing.asked) == 1
+    scene.host.events.tell("storage.domain", domain="d", valid=True)
+    assert len(scene.growing.asked) == 2
+
+
 def test_a_quiet_guest_costs_nothing(scene: Scene) -> None:
     scene.marks.start()
     scene.host.domains.calls.clear()

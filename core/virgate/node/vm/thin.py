@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from virgate.errors import VirgateError
@@ -61,6 +60,7 @@ class Watermarks:
             listen("libvirt.io_error", self._refused),
             listen("libvirt.lifecycle", self._lifecycle),
             listen("libvirt.connected", self._reconnected),
+            listen("storage.domain", self._storage_back),
         ]
         for machine in self._machines:
             self._welcome(machine)
@@ -103,6 +103,11 @@ class Watermarks:
         """Events may have been missed."""
         for machine in self._machines:
             self.look_again(machine.id)
+
+    def _storage_back(self, valid: bool, **_: Any) -> None:
+        """What failed may succeed now: after a restart, when the pool is connected."""
+        for wait in tuple(self._waits) if valid else ():
+            wait.callback(None)
 
     def _welcome(self, machine: "Machine") -> None:
         if machine.vitals.status in THERE and machine.launch is None:
@@ -234,12 +239,15 @@ class Watermarks:
         return self._policy.doubled if (vm, target) in self._doubled else self._policy
 
     async def _wait(self, seconds: float) -> None:
-        wait: Deferred[None] = deferLater(self._means.reactor, seconds)
+        wait: Deferred[None] = Deferred()
+        alarm = self._means.reactor.callLater(seconds, wait.callback, None)
         self._waits.add(wait)
         try:
             await wait
         finally:
             self._waits.discard(wait)
+            if alarm.active():
+                alarm.cancel()
 
 
 def _longer(seconds: float) -> Iterable[float]:

@@ -75,8 +75,10 @@ class Growing:
             return seen
         wish = Extend(domain, volume, -(-size // MiB))
         if pool.spm.role is Role.SPM:
-            await Deferred.fromCoroutine(self._extend(pool, wish))
-            road, seen = "here", await self.seeing.again(found, image, volume)
+            await Deferred.fromCoroutine(self._extend(pool, wish, refresh=True))
+            road, seen = "here", await self.seeing.size(found, image, volume)
+            if seen < size:  # somebody else has extended it before
+                seen = await self.seeing.again(found, image, volume)
         elif await self._called(pool, wish, image):
             road, seen = "call", await self.seeing.again(found, image, volume)
         if seen < size and pool.spm.role is not Role.SPM:
@@ -89,10 +91,10 @@ class Growing:
         self.events.tell("storage.grown", domain=domain, volume=volume, size=seen, road=road, seconds=seconds)
         return seen
 
-    async def _extend(self, pool: Pool, wish: Extend) -> None:
+    async def _extend(self, pool: Pool, wish: Extend, *, refresh: bool = False) -> None:
         """Its own coroutine, for it goes behind the SPM's fence."""
         pool.spm.require()
-        await self.extending.extend(wish.domain, wish.volume, wish.mib)
+        await self.extending.extend(wish.domain, wish.volume, wish.mib, refresh=refresh)
 
     async def _called(self, pool: Pool, wish: Extend, image: str) -> bool:
         """Whether the SPM was called and says it is done. What keeps it from that keeps the mailbox from nothing."""

@@ -9,6 +9,7 @@ from contract.storage.light import Direct
 
 from virgate.node.storage.errors import CannotMount, IllegalRemotePath, StorageUnusable
 from virgate.node.storage.repository import Repository
+from virgate.node.storage.servers import mounts
 from virgate.node.storage.servers.mount_table import parse
 from virgate.node.storage.servers.mounts import Mounts
 from virgate.run import process
@@ -195,3 +196,22 @@ async def test_mount_points_that_nothing_is_mounted_at_are_gone_after_a_restart(
     (mounts / "_srv").symlink_to("/srv")
     await place.repository.make()
     assert place.points() == ["_srv", "blockSD", "full", "full/of", "glusterSD", "nas:_exp"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_device_is_known_by_any_of_its_names_and_an_image_by_its_own(place, monkeypatch):
+    monkeypatch.setattr(mounts, "backing_file", lambda device: "/images/disk.img" if device == "/dev/loop7" else None)
+    for remote, source in (
+        ("/dev/null", "/dev/null"),
+        ("/dev/../dev/null", "/dev/null"),
+        ("/images/disk.img", "/dev/loop7"),
+    ):
+        point = place.repository.mount_point(remote)
+        (place.folder / "table").write_text(f"1 2 7:7 / {point} rw - ext4 {source} rw\n")
+        await place.mount(remote, "ext4", "")
+    assert place.calls() == []
+    with pytest.raises(CannotMount, match="shows /dev/loop7"):
+        (place.folder / "table").write_text(
+            f"1 2 7:7 / {point} rw - ext4 /dev/loop7 rw\n".replace("disk.img", "other.img")
+        )
+        await place.mount("/images/other.img", "ext4", "")

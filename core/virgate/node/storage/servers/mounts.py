@@ -76,7 +76,9 @@ class Mounts:
         if {"bind", "rbind"} & names(options):
             return mount_table.bound(self.repository.mount_table(), found, remote)
         if found.source.startswith("/dev/"):
-            return os.path.realpath(remote) in (os.path.realpath(found.source), backing_file(found.source))
+            # Links are followed below /dev only: an image file may lie on storage that hangs.
+            device = os.path.realpath(remote) if remote.startswith("/dev/") else remote
+            return device in (os.path.realpath(found.source), backing_file(found.source))
         return mount_table.same_source(found, remote)
 
     async def _make(self, remote: str, point: Path, argv: list[str]) -> None:

@@ -4,6 +4,7 @@ Groups, volumes, tags and sizes are what `lvm` makes them; data are where they a
 is in one piece.
 """
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -89,6 +90,8 @@ class LoopLvm(Lvm):
     def _hide(self, *names: str) -> None:
         for name in names:
             if loop := self.active.pop(name, ""):
+                shutil.chown(loop, "root", "disk")
+                Path(loop).chmod(0o660)
                 run(["losetup", "--detach", loop])
                 Path(self.root, name).unlink()
 

@@ -28,6 +28,8 @@ METADATA, MASTER = "metadata", "master"
 SHARED = (METADATA, "ids", "inbox", "outbox", "leases", "xleases")
 """What every host uses of a domain; `master` is the SPM's."""
 
+LEASES = ("ids", "leases", "xleases")
+
 LOOK_AGE = 9.0
 """Seconds: all domains that are looked at every ten seconds share one report of all groups."""
 CHECK_INTERVAL = 300.0
@@ -96,7 +98,7 @@ class BlockDomain(Domain):
         if tidy:
             await self._deactivate_unused(volumes)
         await self.lvm.activate(self.id, *(name for name in SHARED if name in volumes))
-        await show_special(self._repository, self.lvm, self.id, self.path, volumes)
+        await show_special(self._repository, self.lvm, self.id, self.path, volumes, self._owner)
         await self._find_carriers(volumes)
 
     async def _find_carriers(self, volumes: Mapping[str, LogicalVolume]) -> None:
@@ -217,11 +219,21 @@ class BlockDomain(Domain):
             self.log.warn("volumes of {domain} stay active: {problem}", domain=self.id, problem=problem)
 
 
-async def show_special(repository: Repository, lvm: Lvm, group: str, path: Path, volumes: Collection[str]) -> None:
-    """Links what every host uses of a domain where files of other domains are."""
-    for name in SHARED:
-        if name in volumes:
-            await repository.link(lvm.path(group, name), path / "dom_md" / name)
+async def show_special(
+    repository: Repository,
+    lvm: Lvm,
+    group: str,
+    path: Path,
+    volumes: Collection[str],
+    owner: Sequence[int] | None = None,
+) -> None:
+    """Lets those in who use the special volumes, and links them where files of other domains are."""
+    there = {name: lvm.path(group, name) for name in SHARED if name in volumes}
+    own = [str(device) for name, device in there.items() if name not in LEASES]
+    leases = [str(device) for name, device in there.items() if name in LEASES]
+    await repository.files.call("dress_special", own, leases, owner)
+    for name, device in there.items():
+        await repository.link(device, path / "dom_md" / name)
 
 
 async def read_text(lvm: Lvm, files: Files, group: str) -> dict[str, str]:

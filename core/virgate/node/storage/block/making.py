@@ -112,7 +112,7 @@ class _Making:
         placed = (await lvm.volumes(group, fresh=True))[METADATA]
         if (placed.device, placed.first_extent) != (carrier, 0):
             raise CannotMakeDomain(group, f"its metadata would begin at {placed.device}({placed.first_extent})")
-        await show_special(self.domains.repository, lvm, group, self.path, sizes)
+        await show_special(self.domains.repository, lvm, group, self.path, sizes, self.domains.owner)
 
     async def content(self, record: DomainRecord) -> None:
         lvm, group = self.domains.lvm, self.group.name

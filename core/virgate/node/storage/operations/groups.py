@@ -1,9 +1,10 @@
 """What block domains need of their special volumes and of the folders around them."""
 
+import grp
 import mmap
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,38 @@ def names_of_links(folder: str) -> list[str]:
     return sorted(link.name for place in places if place.is_dir() for link in place.iterdir() if link.is_symlink())
 
 
+def dress_special(own: Sequence[str], leases: Sequence[str], owner: Owner = None, group: str = "sanlock") -> None:
+    """Devices of special volumes get owner and mode as on every other host; udev does not do it for us.
+
+    Those with leases are read and written by the daemon of the leases, too, if it has a group of its own.
+    """
+    user, usual = owner or (-1, -1)
+    try:
+        keeper = grp.getgrnam(group).gr_gid
+    except KeyError:
+        keeper = usual
+    for path in own:
+        _dress(path, 0o600, user, usual)
+    for path in leases:
+        _dress(path, 0o660, user, keeper)
+
+
+def _dress(path: str, mode: int, user: int, group: int) -> None:
+    os.chown(path, user, group)
+    Path(path).chmod(mode)
+
+
 def own_folder(path: str, owner: Owner = None) -> None:
     """A folder of a file system that was just mounted belongs to whom the rest belongs."""
     if owner:
         os.chown(path, *owner)
 
 
-OPERATIONS: tuple[Callable[..., Any], ...] = (time_read, zero_start, measure_devices, names_of_links, own_folder)
+OPERATIONS: tuple[Callable[..., Any], ...] = (
+    time_read,
+    zero_start,
+    measure_devices,
+    names_of_links,
+    dress_special,
+    own_folder,
+)

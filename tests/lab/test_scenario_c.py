@@ -16,6 +16,7 @@ from lab.growth import Filler, figures, grow, plugin_settings
 from lab.nodes import Node
 from lab.pools import BLANK, COW, MIB, SPARSE, Disk, Place, Pool, new_id
 from lab.san import GIB, ISCSI, San
+from lab.timeline import Timeline
 
 CHUNK, WATERMARK = 128, 160
 FILLED = 640
@@ -24,6 +25,7 @@ MAILBOX, CALL, HERE = "mailbox", "call", "here"
 
 class Figures:
     def __init__(self) -> None:
+        self.timeline = Timeline("three hosts fill thin volumes")
         self.seconds: defaultdict[str, list[float]] = defaultdict(list)
         self.bare = 0.0
 
@@ -62,9 +64,11 @@ def connections(pool: Pool) -> None:
 
 
 @pytest.fixture(scope="module")
-def told() -> Iterator[Figures]:
+def told(pool: Pool) -> Iterator[Figures]:
     made = Figures()
     yield made
+    made.timeline.logs(pool.nodes, "mailbox", "SPM is asked", "does not grow")
+    made.timeline.keep("thin-volumes")
     print("\n" + made.table())
 
 
@@ -89,9 +93,14 @@ def fill(pool: Pool, node: Node, told: Figures) -> set[str]:
                 assert int(answer["size"]) >= room * MIB
                 told.seconds[answer["road"]].append(answer["seconds"])
                 roads.add(answer["road"])
+                written, took = filler.written // MIB, answer["seconds"]
+                told.timeline.note(
+                    node.name, f"{room} MiB by {answer['road']} in {took:.2f} s, {written} MiB are written"
+                )
             node.call("ping")  # a connection that says nothing for a minute is closed
             time.sleep(0.2)
         filler.check()
+        told.timeline.note(node.name, f"all {FILLED} MiB are written without an error")
     finally:
         pool.teardown(disk, node)
     return roads

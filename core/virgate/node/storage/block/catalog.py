@@ -1,7 +1,7 @@
 """The volumes of a block domain as tags and metadata slots tell them (spec storage-format 2.4, 2.5)."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from attrs import define
 
@@ -11,8 +11,9 @@ from virgate.node.storage.block.slots import Slots
 from virgate.node.storage.block.tags import Entry
 from virgate.node.storage.errors import NoSuchImage
 from virgate.node.storage.formats import volume_metadata
+from virgate.node.storage.formats.errors import InvalidMetadata
 from virgate.node.storage.formats.volume_metadata import VolumeMetadata
-from virgate.node.storage.images.chain import Image
+from virgate.node.storage.images.chain import Image, Volume
 from virgate.node.storage.lvm.lvm import Lvm
 from virgate.run.fence import admitted
 
@@ -60,43 +61,39 @@ class Catalog:
     async def parents(self) -> dict[str, str]:
         """The parent of each volume whose metadata can be read: what they say wins over the tag."""
         found = await self.entries()
-        data = await self.slots.read(entry for entry in found.values() if entry.known)
-        read = {name: _decoded(found[name], data[name]) for name in data}
-        return {name: metadata.parent for name, metadata in read.items() if metadata is not None}
+        read = await self._told(found, (entry for entry in found.values() if entry.known))
+        return {name: told.parent for name, told in read.items() if isinstance(told, VolumeMetadata)}
 
     async def _surveyed(self, found: dict[str, Entry], images: dict[str, list[Entry]]) -> dict[str, Image]:
         known = {entry.name: entry for own in images.values() for entry in own}
         likely = [found[entry.parent] for entry in known.values() if entry.parent in found and entry.parent]
-        data = await self.slots.read({entry.name: entry for entry in (*known.values(), *likely)}.values())
-        told = {name: _decoded(found[name], read) for name, read in data.items()}
-        late = {meta.parent for meta in told.values() if meta and meta.parent in found and meta.parent not in data}
-        if late:  # a merge on another host wrote the parent and no tag
-            data |= await self.slots.read(found[name] for name in late)
+        told = await self._told(found, {entry.name: entry for entry in (*known.values(), *likely)}.values())
+        parents = {meta.parent for meta in told.values() if isinstance(meta, VolumeMetadata)}
+        if late := [found[name] for name in parents - set(told) if name in found]:
+            told |= await self._told(found, late)  # a merge on another host wrote the parent and no tag
         whole = {}
         for image, own in images.items():
             members = {entry.name: entry for entry in own}
             for entry in own:
-                metadata = told.get(entry.name)
-                parent = found.get(metadata.parent) if metadata else None
+                metadata = told[entry.name]
+                parent = found.get(metadata.parent) if isinstance(metadata, VolumeMetadata) else None
                 if parent is not None and parent.known:
                     members[parent.name] = parent
-            seen = {name: (_own(entry, data.get(name, b"")), entry.size, entry.size) for name, entry in members.items()}
-            whole[image] = Image.surveyed(self.group, image, seen)
+            volumes = {name: Volume(name, told[name], entry.size, entry.size) for name, entry in members.items()}
+            whole[image] = Image(self.group, image, volumes)
         return whole
 
-
-def _decoded(entry: Entry, data: bytes) -> VolumeMetadata | None:
-    try:
-        metadata = volume_metadata.decode(data)
-    except VirgateError:
-        return None
-    return metadata if metadata.image == entry.image else None
+    async def _told(self, found: dict[str, Entry], wanted: Iterable[Entry]) -> dict[str, VolumeMetadata | VirgateError]:
+        """The metadata of each volume, or why they cannot be read."""
+        names = [entry.name for entry in wanted]
+        data = await self.slots.read(found[name] for name in names)
+        return {name: _decoded(found[name], data.get(name, b"")) for name in names}
 
 
-def _own(entry: Entry, data: bytes) -> bytes:
+def _decoded(entry: Entry, data: bytes) -> VolumeMetadata | VirgateError:
     """A slot that still holds what a deleted volume left says nothing about this one."""
     try:
         metadata = volume_metadata.decode(data)
-    except VirgateError:
-        return data
-    return data if metadata.image == entry.image else b""
+    except VirgateError as problem:
+        return problem
+    return metadata if metadata.image == entry.image else InvalidMetadata("IMAGE", metadata.image)

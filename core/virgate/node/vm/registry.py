@@ -68,6 +68,7 @@ class Machines:
             self._happenings.close()
         if self._storage_back is not None:
             self._storage_back.close()
+            self._storage_back = None
         self.recovery.stop()
         self.sampler.stop()
 

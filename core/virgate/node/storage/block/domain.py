@@ -116,8 +116,9 @@ class BlockDomain(Domain):
         """Nothing of it is used here any more; volumes that are open stay active."""
         try:
             await self.lvm.deactivate_group(self.id)
-        except CannotDeactivate:
-            await self._deactivate_unused(await self.lvm.volumes(self.id, fresh=True))
+        except CannotDeactivate as problem:
+            self.log.info("{problem}", problem=problem)
+            await self._deactivate_unused(await self.lvm.volumes(self.id, fresh=True), keep=())
 
     async def validate(self) -> None:
         await self.refresh()
@@ -205,13 +206,13 @@ class BlockDomain(Domain):
         except OSError as problem:
             raise DomainAccess(f"{self.id} ({problem})") from None
 
-    async def _deactivate_unused(self, volumes: dict[str, LogicalVolume]) -> None:
+    async def _deactivate_unused(self, volumes: Mapping[str, LogicalVolume], *, keep: Collection[str] = SHARED) -> None:
         folder = self._repository.run / "storage" / self.id
         prepared = set(await self._repository.files.call("names_of_links", str(folder)))
         unused = [
             name
             for name, volume in volumes.items()
-            if volume.active and not volume.open and name not in SHARED and name not in prepared
+            if volume.active and not volume.open and name not in keep and name not in prepared
         ]
         try:
             await self.lvm.deactivate(self.id, *unused)

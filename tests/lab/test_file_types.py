@@ -158,6 +158,22 @@ def test_a_server_that_hangs_holds_up_its_own_connection_only(east: Node, nfs: N
     until(lambda: "nfs4" not in mounts(east), "nothing is mounted")
 
 
+def test_what_a_dead_server_left_can_be_disconnected(east: Node, nfs: NfsServer) -> None:
+    assert connect(east, nfs, timeout="600", retrans="6") == 0
+    reading = east.host.start("sh", "-c", f"sleep 1; ls -l {point(nfs, 'data')}", timeout=40)
+    nfs.freeze()
+    try:
+        began = time.monotonic()
+        assert disconnect(east, nfs) == 0, east.last_words()
+        took = time.monotonic() - began
+        assert "nfs4" not in mounts(east) and east.host.shell(f"ls {MOUNTS}") == ""
+    finally:
+        nfs.thaw()
+    print(f"disconnected from a hung server after {took:.1f} s")
+    assert took < 10
+    reading.wait()
+
+
 class _in_thread:
     """Runs a call beside the test."""
 

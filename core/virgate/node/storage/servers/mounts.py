@@ -23,7 +23,9 @@ from virgate.node.storage.servers.mount_table import Mount
 from virgate.run import process
 from virgate.run.errors import CannotStart, TimedOut
 
-UNMOUNT_LIMIT = 20.0
+UNMOUNT_LIMIT = 5.0
+"""Seconds: what a dead server left is out of sight at once, but umount waits on for the server. It is tried again."""
+
 LAYERS = 8
 """How often something may be mounted over itself at one place."""
 

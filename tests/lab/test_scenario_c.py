@@ -128,7 +128,7 @@ def test_each_road_in_peace(pool: Pool, told: Figures) -> None:
     for node in pool.nodes:
         disk = thin(pool)
         pool.prepare(disk, node)
-        for room in range(384, 384 + 12 * 128, 128):
+        for room in range(384, 384 + 8 * 128, 128):
             answer = grow(node, pool, disk, room)
             told.seconds[f"{answer['road']} in peace"].append(answer["seconds"])
         pool.teardown(disk, node)

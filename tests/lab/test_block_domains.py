@@ -242,9 +242,10 @@ def test_a_device_is_emptied_and_taken_out(east: Node, west: Node, pool: str, do
 
 def test_a_host_that_logs_out_and_in_again_uses_the_domain(san: San, west: Node, domain: str) -> None:
     assert info(west, domain)["state"] == "OK"
-    assert west.host.shell("ls /dev/mapper | grep -c -- --") != "0\n"
+    mapped = f"ls /dev/mapper | grep -c {domain.replace('-', '--')} || true"
+    assert west.host.shell(mapped) == "6\n"
     san.log_out(west)
-    assert west.host.shell("ls /dev/mapper | grep -c -- -- || true") == "0\n", west.last_words()
+    assert west.host.shell(mapped) == "0\n", west.last_words()
     assert west.code("getStorageDomainInfo", domain) == 358
     san.log_in(west)
     assert info(west, domain)["state"] == "OK"

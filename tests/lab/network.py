@@ -21,7 +21,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Port:
-    """One host's cable. `cut` and `mend` are what a hand at the switch does."""
+    """One host's cable. `cut` and `mend` are what a hand at the switch does.
+
+    The device itself stays up: a user-mode Linux kernel that fails to write to its tap never tries again.
+    """
 
     namespace: str
     device: str
@@ -29,10 +32,10 @@ class Port:
     address: str
 
     def cut(self) -> None:
-        run(["ip", "-n", self.namespace, "link", "set", self.device, "down"])
+        run(["ip", "-n", self.namespace, "link", "set", self.device, "nomaster"])
 
     def mend(self) -> None:
-        run(["ip", "-n", self.namespace, "link", "set", self.device, "up"])
+        run(["ip", "-n", self.namespace, "link", "set", self.device, "master", BRIDGE])
 
 
 class Network:

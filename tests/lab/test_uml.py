@@ -117,6 +117,7 @@ def test_a_host_without_cable_still_takes_commands(lab: Lab, network: Network, e
     west.port.cut()
     assert "ConnectionRefusedError" not in east.run(*connect, check=False).stderr
     assert west.run("hostname").stdout == "west\n"
+    assert "Error" in west.run(*connect[:2], connect[2].replace("west", "east"), check=False).stderr  # it sends, too
     west.port.mend()
     assert "ConnectionRefusedError" in east.run(*connect, check=False).stderr
 

@@ -1,9 +1,10 @@
 """Verbs about images: chains of volumes (spec xmlrpc-storage 3.5)."""
 
 from virgate.api.verb import Family, Reply, verb
-from virgate.api.wire import Anything, Flag, Integer, Text
+from virgate.api.wire import Anything, Flag, Integer, Struct, Text, flag
 from virgate.node.node import Node
 from virgate.node.storage.images.copying import Copy
+from virgate.node.storage.images.transfer import Place
 from virgate.node.storage.images.volumes import Wipe
 from virgate.node.storage.values import is_blank
 
@@ -123,3 +124,55 @@ async def merge_snapshots(
 async def reconcile(node: Node, pool: Text, domain: Text, image: Text, leaf: Text) -> Reply:
     """Let the metadata of a chain say what its qcow2 headers say; answers the chain from the base up."""
     return Reply({"volumes": await node.storage.merging.reconcile(pool, domain, image, leaf)})
+
+
+@verb("StoragePool.moveMultipleImages", xmlrpc="moveMultipleImages", family=STORAGE, default_code=264)
+async def move_many(
+    node: Node, pool: Text, domain: Text, new_domain: Text, images: Struct, machine: Anything, force: Flag = False
+) -> Reply:
+    """Move images to another domain: all of them or none. Of each is said whether it is wiped here."""
+    wanted = {image: flag(zero) for image, zero in images.items()}
+    return Reply({"uuid": await node.storage.many_moves.move(pool, domain, new_domain, wanted, force)})
+
+
+@verb("Image.upload", xmlrpc="uploadImage", family=STORAGE, secret=("arguments",))
+async def upload(
+    node: Node, arguments: Struct, pool: Text, domain: Text, image: Text, volume: Anything = None
+) -> Reply:
+    """Put an image of one volume to a server: `{method: "http", url, headers}`."""
+    address = Place(pool, domain, image, "" if is_blank(volume) else volume)
+    return Reply({"uuid": await node.storage.remote.upload(arguments, address)})
+
+
+@verb("Image.download", xmlrpc="downloadImage", family=STORAGE, secret=("arguments",))
+async def download(
+    node: Node, arguments: Struct, pool: Text, domain: Text, image: Text, volume: Anything = None
+) -> Reply:
+    """Fill a volume with what a server has: `{method: "http", url, headers}`."""
+    address = Place(pool, domain, image, "" if is_blank(volume) else volume)
+    return Reply({"uuid": await node.storage.remote.download(arguments, address)})
+
+
+@verb("Image.sparsify", xmlrpc="sparsifyImage", family=STORAGE, default_code=234)
+async def sparsify(
+    node: Node,
+    pool: Text,
+    domain: Text,
+    image: Text,
+    scratch: Text,
+    new_domain: Text,
+    new_image: Text,
+    new_volume: Text,
+) -> Reply:
+    """Copy what `scratch` is based on into a sparse volume, without the space that its guest does not use."""
+    from virgate.node.storage.images.sparsifying import Sparse
+
+    wanted = Sparse(
+        domain=domain,
+        image=image,
+        scratch=scratch,
+        new_domain=new_domain,
+        new_image=new_image,
+        new_volume=new_volume,
+    )
+    return Reply({"uuid": await node.storage.sparsifying.sparsify(pool, wanted)})

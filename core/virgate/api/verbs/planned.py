@@ -82,9 +82,5 @@ _host("Host.setSafeNetworkConfig", "setSafeNetworkConfig", "Keep the present net
 # Pools and the SPM
 
 # Volumes and images
-_storage("StoragePool.moveMultipleImages", "moveMultipleImages", "Move images to another domain.")
-_storage("Image.upload", "uploadImage", "Send an image to a server.")
-_storage("Image.download", "downloadImage", "Fetch an image from a server.")
-_storage("Image.sparsify", "sparsifyImage", "Give back the space an image does not use.")
 
 # Tasks

@@ -57,6 +57,9 @@ if TYPE_CHECKING:
     from virgate.node.storage.external_leases import ExternalLeases
     from virgate.node.storage.images.merging import Merging
     from virgate.node.storage.images.moving import Moving
+    from virgate.node.storage.images.moving_many import ManyMoves
+    from virgate.node.storage.images.remote import Remote
+    from virgate.node.storage.images.sparsifying import Sparsifying
 
 OPERATIONS = "virgate.node.storage.operations"
 """The module that the helpers of storage run."""
@@ -105,6 +108,24 @@ class Storage:
         from virgate.node.storage.external_leases import ExternalLeases
 
         return ExternalLeases(self.images.jobs, self.clock, self.host)
+
+    @property
+    def many_moves(self) -> "ManyMoves":
+        from virgate.node.storage.images.moving_many import ManyMoves
+
+        return ManyMoves(self.moving)
+
+    @property
+    def remote(self) -> "Remote":
+        from virgate.node.storage.images.remote import Remote
+
+        return Remote(self.images.jobs, self.volumes.qemu)
+
+    @property
+    def sparsifying(self) -> "Sparsifying":
+        from virgate.node.storage.images.sparsifying import Sparsifying
+
+        return Sparsifying(self.images.jobs, self.volumes.qemu)
 
     @classmethod
     def assembled(

@@ -63,6 +63,39 @@ class CannotCopyImage(StorageError):
 
 
 @error
+class CannotMoveAll(StorageError):
+    code: ClassVar[int] = 264
+    text: ClassVar[str] = "Cannot move image {self.image}, so no image was moved: {self.reason}"
+    image: str
+    reason: str
+
+
+@error
+class HttpFailed(StorageError):
+    """`server` is host and port: a URL may hold a secret."""
+
+    code: ClassVar[int] = 261
+    text: ClassVar[str] = "Cannot copy an image from or to {self.server}: {self.reason}"
+    server: str
+    reason: str
+
+
+@error
+class CannotSparsify(StorageError):
+    code: ClassVar[int] = 234
+    text: ClassVar[str] = "Cannot sparsify volume {self.volume}: {self.reason}"
+    volume: str
+    reason: str
+
+
+@error
+class NotSparse(StorageError):
+    code: ClassVar[int] = 233
+    text: ClassVar[str] = "Volume {self.volume} is not sparse"
+    volume: str
+
+
+@error
 class TemplateInUse(StorageError):
     code: ClassVar[int] = 266
     text: ClassVar[str] = "Image {self.image} is a template in use and cannot be moved"

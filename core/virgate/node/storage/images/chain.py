@@ -101,7 +101,7 @@ class Image:
 
     def unreal(self) -> bool:
         """Whether something in it is illegal or stands in for a missing template: it may be overwritten."""
-        return any(volume.metadata.legality is not Legality.LEGAL for volume in self._readable())
+        return any(volume.metadata.legality is not Legality.LEGAL for volume in self.own())
 
     def _readable(self) -> Iterator[Volume]:
         return (volume for volume in self.volumes.values() if volume.readable)

@@ -7,7 +7,7 @@ from attrs import evolve, frozen
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.errors import IllegalVolume, VolumeIsShared
 from virgate.node.storage.formats.volume_metadata import VolumeFormat, VolumeRole
-from virgate.node.storage.images.chain import Image
+from virgate.node.storage.images.chain import Image, Volume
 from virgate.node.storage.images.jobs import Jobs
 from virgate.node.storage.images.trust import check_headers
 from virgate.node.storage.images.volumes import KEEP, Volumes, Wipe
@@ -64,10 +64,16 @@ class Images:
         found = await self.jobs.ready(pool, domain)
         alone = (storage(f"{image}_{domain}", exclusive=True), image_lock(domain, image, exclusive=True))
         async with self.jobs.locks.hold(storage(domain), *alone):
-            await self._must_not_be_used(found, await found.images.survey(image))
+            template = await self._needed(found, await found.images.survey(image))
+            if template is not None and found.record.domain_class is not Class.Backup:
+                raise VolumeIsShared(template.id)
             await found.images.close(image)
-            hidden = wipe.zero and await found.images.hide(image, zero=True)
-            if not hidden:
+            if template is not None:
+                from virgate.node.storage.images.fakes import leave_stand_in
+
+                await leave_stand_in(found, template)
+            hidden = template is None and wipe.zero and await found.images.hide(image, zero=True)
+            if template is None and not hidden:
                 await found.images.delete(image, discard=wipe.discard)
 
         async def job(task: Task) -> None:
@@ -98,11 +104,12 @@ class Images:
             if metadata.role is not VolumeRole.SHARED and metadata.capacity.bytes < size:
                 await domain.images.write(survey.id, volume.id, evolve(metadata, capacity=Size(size)))
 
-    async def _must_not_be_used(self, domain: Domain, survey: Image) -> None:
-        """`VolumeIsShared` (223) for a template that other images are based on."""
+    async def _needed(self, domain: Domain, survey: Image) -> Volume | None:
+        """The template that other images are based on, if it is one."""
         for volume in survey.own():
             if volume.metadata.role is VolumeRole.SHARED and len(await domain.images.images_with(volume.id)) > 1:
-                raise VolumeIsShared(volume.id)
+                return volume
+        return None
 
     def _told(self, domain: Domain, address: VolumeAddress) -> dict[str, str]:
         return {

@@ -18,12 +18,14 @@ from virgate.node.storage.formats.volume_metadata import (
 )
 from virgate.node.storage.images.chain import Image, Volume
 from virgate.node.storage.images.copying import finish, has_to_reserve, make_room
+from virgate.node.storage.images.fakes import share_again, stand_in, volumes_of
 from virgate.node.storage.images.jobs import Jobs
 from virgate.node.storage.images.qemu_img import NAMES, OLD_LEVEL, QemuImg, Report, compat
 from virgate.node.storage.images.trust import legal_chain
 from virgate.node.storage.images.volume_making import VolumeMaker, Wanted, possible
 from virgate.node.storage.images.volumes import KEEP, Wipe
 from virgate.node.storage.repository import part
+from virgate.node.storage.values import Class
 from virgate.node.tasks.locks import Request, storage
 from virgate.node.tasks.locks import image as image_lock
 from virgate.node.tasks.task import Task
@@ -52,43 +54,66 @@ class Moving:
         wipe: Wipe = KEEP,
     ) -> str:
         """The id of the task that copies the image, and deletes it here if it moves."""
-        source, target = await self._ends(pool, domain, new_domain, image)
-        survey = await source.images.survey(image)
-        await self._not_a_template_in_use(source, survey)
-        await self._template_is_there(target, survey)
+        source, target = await self.ends(pool, domain, new_domain, image)
+        missing = await self.may_move(source, target, image)
 
         async def job(task: Task) -> None:
             if operation not in (COPY, MOVE):
                 raise CannotMove(image, f"operation {operation} is unknown")
-            async with source.images.used(image, survey.leaf().id):
-                chain = await legal_chain(source, await source.images.survey(image), survey.leaf().id)
-                await make_room(target, image, force=force)
-                await self._structure(pool, target, image, chain, task)
-                await self._distrust(target, image)
-                await self._data(source, target, image, chain, chain, task)
+            await self.copy(pool, source, target, image, task, force=force)
             await task.conclude()
             if operation == MOVE:
-                await self._drop(source, image, wipe)
+                await self.drop(source, image, wipe)
 
-        requests = self._locks(domain, new_domain, image, exclusive=operation == MOVE)
+        requests = locks_of(domain, new_domain, image, *missing, exclusive=operation == MOVE)
         return await self.jobs.start("moveImage", pool, job, *requests)
+
+    async def may_move(self, source: Domain, target: Domain, image: str) -> tuple[str, ...]:
+        """`TemplateInUse` (266), `NoSuchImage` (268); answers the templates that get a stand-in."""
+        survey = await source.images.survey(image)
+        await self._not_a_template_in_use(source, survey)
+        return tuple(volume.metadata.image for volume in await self._templates_missing(target, survey))
+
+    async def copy(
+        self,
+        pool: str,
+        source: Domain,
+        target: Domain,
+        image: str,
+        task: Task,
+        *,
+        force: bool,
+        report: Report | None = None,
+    ) -> None:
+        """The image as it is, on the other domain; the task's journal undoes it."""
+        survey = await source.images.survey(image)
+        async with source.images.used(image, survey.leaf().id):
+            chain = await legal_chain(source, survey, survey.leaf().id, whole=False)
+            await make_room(target, image, force=force)
+            for template in await self._templates_missing(target, survey):
+                await VolumeMaker(target, self.jobs.folder(pool), task).make(stand_in(template))
+            await self._structure(pool, target, image, chain, task)
+            await self._distrust(target, image)
+            await self._data(source, target, image, chain, chain, report or task.report)
+        await share_again(target, image)
 
     async def clone_structure(self, pool: str, domain: str, new_domain: str, image: str) -> str:
         """The id of the task that makes the same volumes, empty."""
-        source, target = await self._ends(pool, domain, new_domain, image)
+        source, target = await self.ends(pool, domain, new_domain, image)
 
         async def job(task: Task) -> None:
             survey = await source.images.survey(image)
-            await self._template_is_there(target, survey)
+            for template in await self._templates_missing(target, survey):
+                raise NoSuchImage(template.metadata.image, target.id)
             chain = await legal_chain(source, survey, survey.leaf().id)
             await self._structure(pool, target, image, chain, task)
             await self._roles(target, image, chain)
 
-        return await self.jobs.start("cloneImageStructure", pool, job, *self._locks(domain, new_domain, image))
+        return await self.jobs.start("cloneImageStructure", pool, job, *locks_of(domain, new_domain, image))
 
     async def sync_data(self, pool: str, domain: str, new_domain: str, image: str, which: str) -> str:
         """The id of the task that fills volumes which are there already."""
-        source, target = await self._ends(pool, domain, new_domain, image)
+        source, target = await self.ends(pool, domain, new_domain, image)
 
         async def job(task: Task) -> None:
             survey, other = await source.images.survey(image), await target.images.survey(image)
@@ -96,35 +121,35 @@ class Moving:
                 chain = await legal_chain(source, survey, survey.leaf().id)
                 if [volume.id for volume in chain] != [volume.id for volume in other.chain()]:
                     raise ChainsDiffer(image)
-                await self._data(source, target, image, chain, _selected(_own(chain, image), which), task)
+                await self._data(source, target, image, chain, _selected(_own(chain, image), which), task.report)
 
-        return await self.jobs.start("syncImageData", pool, job, *self._locks(domain, new_domain, image))
+        return await self.jobs.start("syncImageData", pool, job, *locks_of(domain, new_domain, image))
 
-    async def _ends(self, pool: str, domain: str, new_domain: str, image: str) -> tuple[Domain, Domain]:
+    async def ends(self, pool: str, domain: str, new_domain: str, image: str) -> tuple[Domain, Domain]:
         part(image)
         if domain == new_domain:
             raise InvalidParameter("dstDomUUID", new_domain)
         return await self.jobs.ready(pool, domain), await self.jobs.domains.find(new_domain)
-
-    def _locks(self, domain: str, new_domain: str, image: str, *, exclusive: bool = False) -> tuple[Request, ...]:
-        return (
-            storage(domain),
-            storage(new_domain),
-            image_lock(domain, image, exclusive=exclusive),
-            image_lock(new_domain, image, exclusive=True),
-        )
 
     async def _not_a_template_in_use(self, source: Domain, survey: Image) -> None:
         for volume in survey.own():
             if volume.metadata.role is VolumeRole.SHARED and len(await source.images.images_with(volume.id)) > 1:
                 raise TemplateInUse(survey.id)
 
-    async def _template_is_there(self, target: Domain, survey: Image) -> None:
-        """`NoSuchImage` (268) if the image is based on a template that the target lacks."""
+    async def _templates_missing(self, target: Domain, survey: Image) -> list[Volume]:
+        """Templates that the image is based on and the target lacks; only a backup domain does without them.
+
+        `NoSuchImage` (268) on any other.
+        """
+        missing = []
         for volume in survey.volumes.values():
             template = volume.metadata.image
-            if template != survey.id and volume.id not in (await target.images.survey(template)).volumes:
+            if template == survey.id or volume.id in await volumes_of(target, template):
+                continue
+            if target.record.domain_class is not Class.Backup:
                 raise NoSuchImage(template, target.id)
+            missing.append(volume)
+        return missing
 
     async def _structure(self, pool: str, target: Domain, image: str, chain: Iterable[Volume], task: Task) -> None:
         """The image's own volumes from the base up, sparse where they can be: real space comes with the data."""
@@ -153,17 +178,17 @@ class Moving:
         image: str,
         chain: Iterable[Volume],
         selected: Iterable[Volume],
-        task: Task,
+        tell: Report,
     ) -> None:
         """Copies volume by volume, each without what its parent holds."""
-        forms = {volume.id: volume.metadata.format for volume in chain}
+        forms = _formats(chain, await target.images.survey(image))
         wanted = _own(selected, image)
         for number, volume in enumerate(wanted):
             metadata = volume.metadata
             backing = (metadata.parent, NAMES[forms[metadata.parent]]) if metadata.has_parent else None
 
             def report(percent: float, number: int = number) -> None:
-                task.report((number * 100 + percent) / len(wanted))
+                tell((number * 100 + percent) / len(wanted))
 
             try:
                 await self._fill(source, target, image, volume, backing, report)
@@ -209,7 +234,7 @@ class Moving:
         for volume in (await target.images.survey(image)).own():
             await target.images.write(image, volume.id, evolve(volume.metadata, legality=Legality.ILLEGAL))
 
-    async def _drop(self, source: Domain, image: str, wipe: Wipe) -> None:
+    async def drop(self, source: Domain, image: str, wipe: Wipe) -> None:
         """The copy is there: what is left here is only room that is wasted."""
         try:
             await source.images.delete(image, zero=wipe.zero, discard=wipe.discard)
@@ -217,8 +242,28 @@ class Moving:
             self.log.failure("image {image} is moved, its source is not deleted", image=image)
 
 
+def locks_of(domain: str, new_domain: str, *images: str, exclusive: bool = False) -> tuple[Request, ...]:
+    """Of images that are copied from one domain to the other; `exclusive` if they do not stay."""
+    read = [image_lock(domain, image, exclusive=exclusive) for image in images]
+    return (
+        storage(domain),
+        storage(new_domain),
+        *read,
+        *(image_lock(new_domain, image, exclusive=True) for image in images),
+    )
+
+
 def _own(chain: Iterable[Volume], image: str) -> tuple[Volume, ...]:
     return tuple(volume for volume in chain if volume.metadata.image == image)
+
+
+def _formats(chain: Iterable[Volume], there: Image) -> dict[str, VolumeFormat]:
+    """By volume, as headers have to say: of a template always the real one's, wherever something stands in for it."""
+    found = {}
+    for volume in chain:
+        copy = there.volume(volume.id).metadata
+        found[volume.id] = volume.metadata.format if copy.legality is Legality.FAKE else copy.format
+    return found
 
 
 async def _at(target: Domain, image: str, volume: Volume) -> VolumeMetadata:

@@ -14,10 +14,15 @@ from virgate.node.storage.images.chain import Image, Volume
 from virgate.node.storage.images.qemu_img import NAMES
 
 
-async def legal_chain(domain: Domain, survey: Image, volume: str) -> tuple[Volume, ...]:
-    """The chain up to the volume; `IllegalChain` (262) if data in it are not to be trusted."""
+async def legal_chain(domain: Domain, survey: Image, volume: str, *, whole: bool = True) -> tuple[Volume, ...]:
+    """The chain up to the volume; `IllegalChain` (262) if data in it are not to be trusted.
+
+    Where the chain need not be `whole`, something may stand in for a template: its data are not looked at.
+    """
     chain = survey.chain(volume)
     for member in chain:
+        if not whole and member.metadata.legality is Legality.FAKE and member.metadata.image != survey.id:
+            continue
         if member.metadata.legality is not Legality.LEGAL:
             raise IllegalChain(survey.id, f"{member.id} is {member.metadata.legality.value}")
     await check_headers(domain, survey, chain)
@@ -53,7 +58,10 @@ def _distrusted(survey: Image, header: qcow2.Header | None) -> str:
         return f"is based on {header.backing!r}, which is no volume of its image"
     if name not in survey.volumes:
         return f"is based on {header.backing!r}, which is no volume of its image"
-    wanted = NAMES[survey.volume(name).metadata.format]
+    base = survey.volume(name).metadata
+    if base.legality is Legality.FAKE and header.backing_format == "raw":
+        return ""  # what it was based on is not here, and raw data lead nowhere
+    wanted = NAMES[base.format]
     if header.backing_format != wanted and (header.backing_format or wanted == "raw"):
         return f"takes its base {name} for {header.backing_format or 'whatever it looks like'}, which is {wanted}"
     return ""

@@ -119,7 +119,7 @@ class HttpClient:
 
     async def put(self, place: Place, length: int, give: Give) -> None:
         """Sends `length` bytes, taking the next piece when the server has taken the last one."""
-        body = _Sending(length, give, self.patience)
+        body = _Sending(length, give)
         try:
             response = await self._asked(place, b"PUT", body)
         finally:
@@ -138,16 +138,18 @@ class HttpClient:
         agent = make(reactor, contextFactory=self.policy or trust(), connectTimeout=self.patience)
         headers = Headers({name: [value] for name, value in place.headers.items()})
         asked: Any = agent.request(method, place.url.encode("ascii"), headers, body)
-        if body is None:
-            asked.addTimeout(self.patience, cast(Any, reactor))
-        else:
-            body.watch(asked)
+        patient = _Patience(self.patience, asked)
+        if body is not None:
+            body.moved = patient.again
+        patient.again()
         try:
             response = await self._guarded(place, asked)
         except CancelledError:
-            if body is None or not body.late:
-                raise
-            raise HttpFailed(place.server, str(_Silence())) from None
+            if patient.late:
+                raise HttpFailed(place.server, str(_Silence())) from None
+            raise
+        finally:
+            patient.stop()
         if not 200 <= response.code < 300:
             response.deliverBody(_Refused())
             raise HttpFailed(place.server, f"it answers {response.code} to {method.decode()}")
@@ -156,20 +158,19 @@ class HttpClient:
     async def _guarded(self, place: Place, work: Awaitable[Any]) -> Any:
         try:
             return await work
-        except CancelledError:
-            raise
         except Exception as problem:
-            raise HttpFailed(place.server, _reason(problem)) from None
+            inner = _unwrapped(problem)
+            if isinstance(inner, CancelledError):
+                raise inner from None
+            name = type(inner).__name__
+            raise HttpFailed(place.server, f"{name}: {inner}" if str(inner) else name) from None
 
 
-def _reason(problem: BaseException) -> str:
+def _unwrapped(problem: BaseException) -> BaseException:
     """What happened below the wrappers that Twisted puts around it."""
-    inner = getattr(problem, "reasons", None)
-    while inner:
-        problem = inner[0].value
-        inner = getattr(problem, "reasons", None)
-    name = type(problem).__name__
-    return f"{name}: {problem}" if str(problem) else name
+    while reasons := getattr(problem, "reasons", None):
+        problem = reasons[0].value
+    return problem
 
 
 class _Silence(Exception):
@@ -191,13 +192,26 @@ class _Timer:
         self._patience, self._late = patience, late
         self._call: Any = None
 
-    def start(self) -> None:
+    def again(self) -> None:
         self.stop()
         self._call = cast(Any, reactor).callLater(self._patience, self._late)
 
     def stop(self) -> None:
         if self._call is not None and self._call.active():
             self._call.cancel()
+
+
+class _Patience(_Timer):
+    """Cancels a request when it runs out."""
+
+    def __init__(self, patience: float, asked: Any) -> None:
+        super().__init__(patience, self._give_up)
+        self._asked = asked
+        self.late = False
+
+    def _give_up(self) -> None:
+        self.late = True
+        self._asked.cancel()
 
 
 class _Body(Protocol):
@@ -218,7 +232,7 @@ class _Body(Protocol):
         """The next piece; empty at the end."""
         piece: Deferred[bytes] = Deferred()
         self._waiting = piece
-        self._timer.start()
+        self._timer.again()
         self._hand_over()
         self._flow()
         return piece
@@ -272,25 +286,16 @@ class _Refused(Protocol):
 class _Sending:
     """A body that is asked for, piece by piece, as the server takes it."""
 
-    def __init__(self, length: int, give: Give, patience: float) -> None:
+    def __init__(self, length: int, give: Give) -> None:
         self.length = length
+        self.moved: Callable[[], None] = lambda: None
         self._give = give
         self._left = length
         self._going = True
-        self.late = False
-        self._asked: Any = None
         self._resumed: Deferred[None] | None = None
-        self._work: Any = None
-        self._timer = _Timer(patience, self._late)
-
-    def watch(self, asked: Any) -> None:
-        """`asked` is cancelled when the server takes nothing for too long."""
-        self._asked = asked
-        self._timer.start()
 
     def startProducing(self, consumer: Any) -> Any:
-        self._work = Deferred.fromCoroutine(self._send(consumer))
-        return self._work
+        return Deferred.fromCoroutine(self._send(consumer))
 
     async def _send(self, consumer: Any) -> None:
         while self._left:
@@ -301,7 +306,7 @@ class _Sending:
                 return
             self._left -= len(piece)
             consumer.write(piece)
-            self._timer.start()
+            self.moved()
             while self._resumed is not None:
                 await self._resumed
 
@@ -316,10 +321,4 @@ class _Sending:
 
     def stopProducing(self) -> None:
         self._going = False
-        self._timer.stop()
         self.resumeProducing()
-
-    def _late(self) -> None:
-        self._going, self.late = False, True
-        if self._asked is not None:
-            self._asked.cancel()

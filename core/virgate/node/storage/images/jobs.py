@@ -1,12 +1,13 @@
 """Starting the tasks of a pool: only on its SPM, journaled in its master, with the locks of what they change."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from attrs import frozen
 
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.domains.domains import Domains
+from virgate.node.storage.formats.task_files import Recovery
 from virgate.node.storage.pools.pools import Pools
 from virgate.node.tasks.locks import STORAGE, Locks, Request, image, storage
 from virgate.node.tasks.manager import Tasks
@@ -27,20 +28,39 @@ class Jobs:
         self.pools.spm(pool)
         return await self.domains.find(domain)
 
-    async def start(self, verb: str, pool: str, job: Job, *requests: Request) -> str:
+    async def start(
+        self,
+        verb: str,
+        pool: str,
+        job: Job,
+        *requests: Request,
+        early: Callable[[Task], Awaitable[Sequence[Recovery]]] | None = None,
+    ) -> str:
         """The task's id. It is on disk, and the locks of its domains are held, when this comes back.
 
         Images are waited for inside the task: a client need not wait with it. All is held until the task is done.
+        `early` is called before the job, with everything held, when nothing has to be waited for: the rollback steps
+        that it answers are on disk with the task.
         """
+        taken = False
         domains = [request for request in requests if request.namespace == STORAGE]
         images = [request for request in requests if request.namespace != STORAGE]
 
-        async def locked(task: Task) -> Any:
+        async def at_once(task: Task) -> Sequence[Recovery] | None:
+            nonlocal taken
+            if early is None or any(map(self.locks.busy, images)):
+                return None
             await task.enter(self.locks.hold(*images))
+            taken = True
+            return await early(task)
+
+        async def locked(task: Task) -> Any:
+            if not taken:
+                await task.enter(self.locks.hold(*images))
             return await job(task)
 
         store = self.pools.spm(pool).spm.store
-        task = await self.tasks.start(verb, locked, store=store, holding=[self.locks.hold(*domains)])
+        task = await self.tasks.start(verb, locked, store=store, holding=[self.locks.hold(*domains)], early=at_once)
         return task.id
 
     def folder(self, pool: str) -> str:

@@ -1,7 +1,8 @@
 """Making one volume as steps of a task: every risky step has its undo in the journal before it is done."""
 
-from attrs import evolve, frozen
+from attrs import define, evolve, field, frozen
 
+from virgate.errors import VirgateError
 from virgate.hookspecs.storage import Kind
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.domains.store import NewData
@@ -86,10 +87,14 @@ class VolumeMaker:
 
     async def make(self, wanted: Wanted) -> VolumeMetadata:
         """A new volume, known and lasting. The task's journal undoes it as a whole from then on."""
-        parent = await self._checked(wanted)
+        parent = await self.checked(wanted)
+        await self.task.recovery(*self.undo(wanted))
+        return await self.make_checked(wanted, parent)
+
+    async def make_checked(self, wanted: Wanted, parent: Volume | None) -> VolumeMetadata:
+        """As `make`, when `undo` is in the journal and `checked` answered that parent since the image is locked."""
         inherited = parent.metadata.capacity if parent and not wanted.keep_capacity else wanted.capacity
         capacity = rounded(inherited, self.domain.version)
-        await self._note_undo(wanted)
         try:
             await self.domain.images.make_image(wanted.image)
             if parent is not None:
@@ -100,7 +105,8 @@ class VolumeMaker:
         await self.task.replace_recoveries(rollback.SENTINEL, self._undo_all(wanted))
         return metadata
 
-    async def _checked(self, wanted: Wanted) -> Volume | None:
+    async def checked(self, wanted: Wanted) -> Volume | None:
+        """The parent, if the volume can be made."""
         survey = await self._survey(wanted.image)
         if wanted.volume in survey.volumes:
             raise VolumeExists(wanted.volume)
@@ -126,7 +132,8 @@ class VolumeMaker:
         except NoSuchImage:
             return Image(self.domain.id, image, {})
 
-    async def _note_undo(self, wanted: Wanted) -> None:
+    def undo(self, wanted: Wanted) -> list[Recovery]:
+        """The steps that undo what is half made: only for a volume that is `checked`, it would be removed."""
         path = f"{self._folder(wanted.image)}/{wanted.volume}"
         domain, image, block = self.domain, wanted.image, self.domain.kind is Kind.BLOCK
         steps = [rollback.undo_image(self._folder(image))]
@@ -140,7 +147,7 @@ class VolumeMaker:
         steps.append(rollback.undo_half(domain, wanted.volume, path))
         if not block:
             steps.append(rollback.undo_metadata(domain, path))
-        await self.task.recovery(*steps)
+        return steps
 
     async def _take_child(self, wanted: Wanted, parent: Volume) -> None:
         """The parent says that it has a child before the child is there: an interruption leaves it read-only."""
@@ -179,6 +186,40 @@ class VolumeMaker:
 
     def _folder(self, image: str) -> str:
         return f"{self.pool}/{self.domain.id}/images/{image}"
+
+
+@define(eq=False)
+class Creation:
+    """The job of createVolume. A check before its task is saved spares one save; the task tells what is wrong."""
+
+    domain: Domain
+    pool: str
+    wanted: Wanted
+    _parents: list[Volume | None] = field(factory=list)
+    """The parent, or None for a volume without one, once that is known."""
+
+    async def check(self, task: Task) -> list[Recovery]:
+        """What undoes it, if it can be made; then the image stays locked until `run`."""
+        maker = VolumeMaker(self.domain, self.pool, task)
+        try:
+            self._refuse()
+            self._parents.append(await maker.checked(self.wanted))
+        except (VirgateError, OSError):
+            return []
+        return maker.undo(self.wanted)
+
+    async def run(self, task: Task) -> dict[str, str]:
+        maker = VolumeMaker(self.domain, self.pool, task)
+        if self._parents:
+            await maker.make_checked(self.wanted, self._parents[0])
+        else:
+            self._refuse()
+            await maker.make(self.wanted)
+        return {"uuid": self.wanted.volume}
+
+    def _refuse(self) -> None:
+        if self.wanted.initial is not None and self.domain.kind is Kind.FILE:
+            raise CannotCreateVolume(self.wanted.volume, "a file needs no initial size")
 
 
 def _check_template(survey: Image, parent: Volume) -> None:

@@ -6,10 +6,8 @@ from typing import Any
 from attrs import evolve, frozen
 
 from virgate.errors import InvalidParameter, VirgateError
-from virgate.hookspecs.storage import Kind
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.errors import (
-    CannotCreateVolume,
     CannotExtendVolume,
     CannotShrink,
     IncorrectFormat,
@@ -29,7 +27,7 @@ from virgate.node.storage.images import rollback
 from virgate.node.storage.images.chain import Image, Volume
 from virgate.node.storage.images.jobs import Jobs, on_image
 from virgate.node.storage.images.qemu_img import QemuImg
-from virgate.node.storage.images.volume_making import VolumeMaker, Wanted, possible, rounded
+from virgate.node.storage.images.volume_making import Creation, Wanted, possible, rounded
 from virgate.node.storage.repository import part
 from virgate.node.storage.values import Clock, is_blank, size_in_bytes
 from virgate.node.tasks.task import Task
@@ -66,14 +64,10 @@ class Volumes:
         initial = None if initial_size is None else size_in_bytes("initialSize", str(initial_size))
         wanted = evolve(wanted, created=int(self.clock.seconds()), initial=initial)
 
-        async def job(task: Task) -> dict[str, str]:
-            if initial is not None and found.kind is Kind.FILE:
-                raise CannotCreateVolume(wanted.volume, "a file needs no initial size")
-            await VolumeMaker(found, self.jobs.folder(pool), task).make(wanted)
-            return {"uuid": wanted.volume}
-
+        creation = Creation(found, self.jobs.folder(pool), wanted)
         shared = (parent_image,) if parent_image else ()
-        return await self.jobs.start("createVolume", pool, job, *on_image(domain, wanted.image, shared=shared))
+        requests = on_image(domain, wanted.image, shared=shared)
+        return await self.jobs.start("createVolume", pool, creation.run, *requests, early=creation.check)
 
     async def delete(
         self, pool: str, domain: str, image: str, volumes: Sequence[str], force: bool, *, wipe: Wipe = KEEP

@@ -360,7 +360,7 @@ def test_a_host_that_is_not_spm_any_more_raises_nothing(light):
 
 def test_a_fenced_spm_holds_nothing_and_writes_nothing(light):
     light.pool()
-    light.steps.left, light.steps.hangs = 5, True
+    light.steps.left, light.steps.hangs = 4, True
     came = begun(light.room.call("createVolume", MASTER, POOL, uuid(3), "4096", 5, 2, 2, uuid(4), ""))
     light.steps.hung = False
     before = len(light.steps.names)

@@ -485,3 +485,48 @@ async def test_a_cancelled_start_leaves_no_task(room, tmp_path):
     await starting
     assert room.tasks.all() == {}
     assert len(removed) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_steps_that_are_found_early_are_on_disk_with_the_task(room, tmp_path, a_step):
+    seen = []
+
+    async def early(task):
+        return [a_step(name="early")]
+
+    async def job(task):
+        seen.append([one.name for one in on_disk(tmp_path, task).recoveries])
+
+    task = await room.tasks.start("x", job, store=room.store, early=early)
+    await task.done()
+    assert seen == [["early"]]
+
+
+@pytest_twisted.ensureDeferred
+async def test_only_a_task_that_can_run_at_once_is_asked_early(make_room):
+    room, hold, asked = make_room(parallel=1), Deferred(), []
+
+    async def early(task):
+        asked.append(task.verb)
+
+    first = await room.tasks.start("first", waiting_job(hold), store=room.store, early=early)
+    second = await room.tasks.start("second", quick_job, store=room.store, early=early)
+    hold.callback(None)
+    await gatherResults([first.done(), second.done()])
+    third = await room.tasks.start("third", quick_job, store=room.store, early=early)
+    await third.done()
+    assert asked == ["first", "third"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_failure_before_the_first_save_leaves_the_place_to_others(make_room):
+    room = make_room(parallel=1)
+
+    async def early(task):
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(OSError):
+        await room.tasks.start("x", quick_job, store=room.store, early=early)
+    task = await room.tasks.start("x", quick_job, store=room.store)
+    await task.done()
+    assert task.state is State.FINISHED

@@ -30,6 +30,20 @@ class Worker:
         self._slots = DeferredSemaphore(parallel)
         self._keep_codes = keep_codes
         self._current: dict[str, Deferred[Any]] = {}
+        self._seated: set[str] = set()
+
+    def seat(self, task: Task) -> bool:
+        """Gives a task its place at once, before `run`, if one is free: it will wait for no other task then."""
+        if not self._slots.tokens:
+            return False
+        self._slots.acquire()
+        self._seated.add(task.id)
+        return True
+
+    def unseat(self, task: Task) -> None:
+        if task.id in self._seated:
+            self._seated.discard(task.id)
+            self._slots.release()
 
     async def run(self, task: Task, job: Job) -> None:
         """From queued to done."""
@@ -88,6 +102,9 @@ class Worker:
 
     async def _turn(self, task: Task) -> bool:
         """Waits for a slot; False when the task was stopped meanwhile."""
+        if task.id in self._seated:
+            self._seated.discard(task.id)
+            return True
         try:
             await self._cancellable(task, self._slots.acquire())
         except CancelledError:

@@ -1,6 +1,6 @@
 """The tasks of this host: started by storage verbs, watched and cleared by clients (spec xmlrpc-storage 3.7 and 5)."""
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import uuid4
@@ -25,6 +25,8 @@ from virgate.node.tasks.settings import DEFAULTS, TaskSettings
 from virgate.node.tasks.states import State
 from virgate.node.tasks.store import TaskStore
 from virgate.node.tasks.task import Task
+
+Early = Callable[[Task], Awaitable[Sequence[Recovery] | None]]
 
 SPM = "spm"
 HSM = "hsm"
@@ -54,12 +56,14 @@ class Tasks:
         store: TaskStore | None = None,
         holding: Sequence[AbstractAsyncContextManager[Any]] = (),
         recoveries: Sequence[Recovery] = (),
+        early: Early | None = None,
         command: str = "",
     ) -> Task:
         """Queues `job(task)`; returns once the task would survive a crash (`store`) and its locks (`holding`) are held.
 
         What is held is given back when the task is done, its rollback included. `recoveries` known beforehand save a
-        write. Raises what `holding` raises, TooManyTasks, TaskNotSaved: then nothing was started.
+        write; `early` is asked for them when the task can run at once, and may answer None: not now. Raises what
+        `holding` raises, TooManyTasks, TaskNotSaved: then nothing was started.
         """
         task = Task(id=str(uuid4()), verb=verb, tag=tag, store=store, changed=self._tell, command=command)
         task.go(State.PREPARING)
@@ -67,12 +71,15 @@ class Tasks:
         try:
             for context in holding:
                 await task.enter(context)
-            self._admit(task)
             task.recoveries.extend(recoveries)
+            if early is not None:
+                await self._begin_early(task, early)
+            self._admit(task)
             saving = True
             await _save_first(task)
         except Exception:
             self._tasks.pop(task.id, None)
+            self._worker.unseat(task)
             await task.release()
             if saving and task.store is not None:
                 self._spawn(_sweep(task.id, task.store))
@@ -179,6 +186,15 @@ class Tasks:
             self._tasks.pop(task.id, None)
             self._worker.abandon(task)
         await DeferredList(ends, consumeErrors=True)
+
+    async def _begin_early(self, task: Task, early: Early) -> None:
+        """With its place taken: a task that holds what others wait for must not wait for their places."""
+        if self._worker.seat(task):
+            found = await early(task)
+            if found is None:
+                self._worker.unseat(task)
+            else:
+                task.recoveries.extend(found)
 
     def _admit(self, task: Task) -> None:
         waiting = sum(other.state is State.QUEUED for other in self._tasks.values())

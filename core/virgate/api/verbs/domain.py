@@ -42,7 +42,7 @@ async def check(node: Node, domain: Text, options: Anything = None) -> Reply:
     """Look, without changing anything, whether metadata, checksums, chains and leases are sound."""
     from virgate.node.storage.checking.check import check
 
-    report = await check(node.storage.domains, domain)
+    report = await check(node.storage.domains, node.storage.locks, domain)
     findings = [finding.told() for finding in report.findings]
     counted = {"images": report.images, "volumes": report.volumes}
     return Reply({"check": {"sound": report.sound, "findings": findings, **counted}})

@@ -111,6 +111,10 @@ class BlockImages(ImageStore):
             return None
         return self._lvm.path(self._domain, "leases"), layout.lease_offset(slot, alignment)
 
+    async def parents(self) -> dict[str, str]:
+        """What the metadata of each volume say that it is based on."""
+        return await self._catalog.parents()
+
     # making and changing
 
     async def make_image(self, image: str) -> None:

@@ -1,4 +1,4 @@
-"""Reads a domain for a check. Nothing is changed, no lease is taken: what changes meanwhile may show as a finding."""
+"""Reads a domain for a check. Nothing is changed, no lease is taken: what a task changes may show as a finding."""
 
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -16,7 +16,9 @@ from virgate.node.storage.formats.layout import XLEASES_INDEX, sdm_offset
 from virgate.node.storage.formats.sanlock import SDM
 from virgate.node.storage.formats.volume_metadata import VolumeFormat
 from virgate.node.storage.images.chain import Image
+from virgate.node.storage.repository import part
 from virgate.node.storage.values import ISO_IMAGE
+from virgate.node.tasks.locks import Locks, storage
 
 SECTOR = 512
 GONE_MEANWHILE = "check again; if it stays, see the log of the storage server"
@@ -36,8 +38,16 @@ class Report:
         return all(finding.severity is Severity.NOTE for finding in self.findings)
 
 
-async def check(domains: Domains, domain_id: str) -> Report:
-    """`NoSuchDomain` (358). A domain whose metadata are broken has that as its finding."""
+async def check(domains: Domains, locks: Locks, domain_id: str) -> Report:
+    """`NoSuchDomain` (358). A domain whose metadata are broken has that as its finding.
+
+    What is done at once, such as an attachment, is over or not begun while this looks; tasks are not waited for.
+    """
+    async with locks.hold(storage(part(domain_id))):
+        return await _checked(domains, domain_id)
+
+
+async def _checked(domains: Domains, domain_id: str) -> Report:
     try:
         domain = await domains.find(domain_id)
         await domain.refresh()
@@ -77,9 +87,8 @@ def _decoded(start: bytes) -> qcow2.Header | VirgateError | None:
 
 async def _around(domain: Domain) -> AsyncIterator[Finding]:
     """What a domain has besides its images."""
-    if domain.kind is Kind.FILE:
-        async for finding in _tree(domain):
-            yield finding
+    async for finding in _tree(domain) if domain.kind is Kind.FILE else _group(domain):
+        yield finding
     if domain.lease.volume_leases:
         async for finding in _special_leases(domain):
             yield finding
@@ -87,8 +96,7 @@ async def _around(domain: Domain) -> AsyncIterator[Finding]:
 
 async def _tree(domain: Domain) -> AsyncIterator[Finding]:
     entries = [trees.Entry(*entry) for entry in await domain.files.call("list_tree", str(domain.path), ["master"])]
-    shape = trees.Shape(domain.version, domain.record.alignment, domain.lease.volume_leases)
-    for finding in trees.examine(entries, shape):
+    for finding in trees.examine(entries, _shape(domain)):
         yield finding
     if not domain.lease.volume_leases:
         return
@@ -98,6 +106,30 @@ async def _tree(domain: Domain) -> AsyncIterator[Finding]:
         volume = path.rpartition("/")[2].removesuffix(".lease")
         for finding in leases.examine_lease(path, start, domain.id, volume):
             yield finding
+
+
+def _shape(domain: Domain) -> trees.Shape:
+    return trees.Shape(domain.version, domain.record.alignment, domain.lease.volume_leases)
+
+
+async def _group(domain: Any) -> AsyncIterator[Finding]:
+    from virgate.node.storage.block import tags
+    from virgate.node.storage.checking import groups
+
+    group = await domain.lvm.group(domain.id, fresh=True)
+    volumes = await domain.lvm.volumes(domain.id, fresh=True)
+    for finding in groups.examine(group, volumes, _shape(domain)):
+        yield finding
+    found = tags.entries(volumes)
+    for finding in groups.examine_parents(found.values(), await domain.images.parents()):
+        yield finding
+    if not domain.lease.volume_leases:
+        return
+    for entry in found.values():
+        if entry.known and (place := await domain.images.lease_of(entry.name)):
+            data = await domain.files.call("read_data", str(place[0]), place[1], SECTOR)
+            for finding in leases.examine_lease(f"{entry.image}/{entry.name}", data, domain.id, entry.name):
+                yield finding
 
 
 def _is_lease(path: str) -> bool:

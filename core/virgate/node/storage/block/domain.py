@@ -113,12 +113,19 @@ class BlockDomain(Domain):
         }
 
     async def close(self) -> None:
-        """Nothing of it is used here any more; volumes that are open stay active."""
+        """Nothing of it is used here any more; volumes that are open stay active, also when their group is gone."""
         try:
             await self.lvm.deactivate_group(self.id)
         except CannotDeactivate as problem:
             self.log.info("{problem}", problem=problem)
-            await self._deactivate_unused(await self.lvm.volumes(self.id, fresh=True), keep=())
+            try:
+                await self.lvm.group(self.id, fresh=True)
+            except NoSuchGroup:
+                from virgate.node.storage.block import leftovers
+
+                await leftovers.remove(self.id)
+            else:
+                await self._deactivate_unused(await self.lvm.volumes(self.id, fresh=True), keep=())
 
     async def validate(self) -> None:
         await self.refresh()

@@ -1,6 +1,7 @@
 """The disks that this host sees. Looking for new ones is asked for; what was seen is remembered until then."""
 
 import os
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -22,6 +23,8 @@ SCANNER = "devices#scan"
 """The one that tells adapters to look for disks, which takes as long as the slowest of them."""
 BLOCKS = "/sys/block"
 SESSIONS = "/sys/class/iscsi_session"
+STATES_AGE = 30.0
+"""Seconds for which it is taken for granted that the paths of a disk still work."""
 FIBRE = ("/sys/class/fc_host", "/sys/class/sas_host")
 
 
@@ -34,6 +37,7 @@ class Devices:
     helpers: FilesOf
     settings: DeviceSettings = field(factory=DeviceSettings)
     _seen: tuple[Device, ...] | None = None
+    _looked: float = 0.0
     _waiting: "list[Deferred[None]]" = field(factory=list)
     """Those who wait for the look that is under way."""
 
@@ -45,7 +49,7 @@ class Devices:
         if self._seen is None or fresh:
             found = await self.helpers[KEY].call("scan_devices")
             states = await self._states() if found["maps"] else {}
-            self._seen = reading.devices(found, states)
+            self._seen, self._looked = reading.devices(found, states), time.monotonic()
         return self._seen
 
     async def find(self, guid: object) -> Device:
@@ -71,9 +75,24 @@ class Devices:
         return {guid: guid in there for guid in wanted}
 
     async def paths_for_lvm(self) -> tuple[str, ...]:
-        """What LVM may look at: our devices and the whitelist; never a disk that the host uses otherwise."""
-        ours = {device.path for device in await self.all() if not device.foreign}
+        """What LVM may look at: our devices with a path that works, and the whitelist.
+
+        Never a disk that the host uses otherwise.
+        """
+        ours = {device.path for device in await self._lately() if device.active and not device.foreign}
         return tuple(sorted(ours | _there(self.settings.whitelist)))
+
+    async def _lately(self) -> tuple[Device, ...]:
+        """What was seen before will do when the look fails: reading the attributes of a dying disk may hang."""
+        known = self._seen
+        try:
+            return await self.all(fresh=time.monotonic() > self._looked + STATES_AGE)
+        except VirgateError as problem:
+            if known is None:
+                raise
+            self._looked = time.monotonic()
+            self.log.warn("disks are not looked at: {problem}", problem=problem)
+            return known
 
     def forget(self) -> None:
         """The next question is answered by the kernel."""

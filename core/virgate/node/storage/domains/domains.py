@@ -117,7 +117,7 @@ class Domains:
         self._unsure.discard(domain)
         known = self._found[domain]
         if domain not in await (self._look_at_groups() if known.kind is Kind.BLOCK else self._look(known.path.parent)):
-            self._found.pop(domain, None)
+            await self._lose(domain)
 
     async def all(self) -> list[Domain]:
         """Every usable domain, after a look at all connected places."""
@@ -137,11 +137,7 @@ class Domains:
         for domain in [known for known in self._found.values() if known.kind is Kind.BLOCK]:
             if domain.lease.joined is None:
                 self._found.pop(domain.id, None)
-                try:
-                    await domain.close()
-                except VirgateError as problem:
-                    self.log.warn("domain {domain} stays open: {problem}", domain=domain.id, problem=problem)
-                await self.drop_helper(domain)
+                await self._close(domain)
 
     async def drop_helper(self, domain: Domain) -> None:
         """Of a block domain that is closed or gone; file domains have that of their mount."""
@@ -172,9 +168,22 @@ class Domains:
         looks.append(Deferred.fromCoroutine(self._look_at_groups()))
         seen = {domain for found in await gatherResults(looks) for domain in found}
         for gone in set(self._found) - seen:
-            self._found.pop(gone)
+            await self._lose(gone)
         for place in {place for place, _ in self._broken.values()} - {*mounts, self._block_domains}:
             self._note(place, {})
+
+    async def _lose(self, domain: str) -> None:
+        """Another host formatted it, or its place is not connected any more."""
+        gone = self._found.pop(domain, None)
+        if gone is not None and gone.kind is Kind.BLOCK:
+            await self._close(gone)
+
+    async def _close(self, domain: Domain) -> None:
+        try:
+            await domain.close()
+        except VirgateError as problem:
+            self.log.warn("domain {domain} stays open: {problem}", domain=domain.id, problem=problem)
+        await self.drop_helper(domain)
 
     async def _look(self, mount: Path) -> list[str]:
         try:

@@ -11,6 +11,8 @@ METADATA_MIB = 128
 UNREADY_TAG = "RHAT_storage_domain_UNREADY"
 DOMAIN_TAG = "RHAT_storage_domain"
 
+REPORTS = ("pvs", "vgs", "lvs", "vgck")
+
 Argv = tuple[str, ...]
 
 
@@ -29,6 +31,11 @@ class Command:
     arguments: Argv
     polled: bool = True
     """Whether LVM's poll daemon may carry on with it; what is followed by ourselves is not."""
+
+    @property
+    def reads(self) -> bool:
+        """It changes nothing, neither on storage nor on this host, so it can be cut off and run again."""
+        return self.name in REPORTS
 
     def argv(self, devices: Iterable[str], method: Method = Method.DEVICES) -> list[str]:
         seen = sorted(set(devices))
@@ -155,8 +162,12 @@ def create_volume(group: str, name: str, mib: int, tags: Iterable[str] = (), dev
     return Command("lvcreate", (*options, *_tags((), tags), "--name", name, group, *place))
 
 
-def tag_volumes(group: str, names: Iterable[str], delete: Iterable[str] = (), add: Iterable[str] = ()) -> Command:
-    return Command("lvchange", (*_PLAIN, *_tags(delete, add), *_within(group, names)))
+def tag_volumes(
+    group: str, names: Iterable[str], delete: Iterable[str] = (), add: Iterable[str] = (), *, deactivate: bool = False
+) -> Command:
+    """LVM deactivates after the tags are on storage, and says so: a failure may have changed them."""
+    rest = ("--available", "n") if deactivate else ()
+    return Command("lvchange", (*_PLAIN, *_tags(delete, add), *rest, *_within(group, names)))
 
 
 def activate_volumes(group: str, names: Iterable[str], *, active: bool = True) -> Command:

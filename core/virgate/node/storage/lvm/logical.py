@@ -93,15 +93,22 @@ class LogicalVolumes(Reading):
             self._resized(group, name, wanted)
         return wanted
 
-    async def change_tags(self, group: str, *names: str, delete: Iterable[str] = (), add: Iterable[str] = ()) -> None:
-        """In one step for all named volumes; `CannotTagLogicalVolume` (572)."""
+    async def change_tags(
+        self, group: str, *names: str, delete: Iterable[str] = (), add: Iterable[str] = (), deactivate: bool = False
+    ) -> None:
+        """In one step for all named volumes; `CannotTagLogicalVolume` (572).
+
+        To `deactivate` them, too, costs no second process; then the error may also mean that only this failed.
+        """
         gone, new = frozenset(delete), frozenset(add)
         if not names or not gone | new:
             return
         async with self._changing(group):
-            command = commands.tag_volumes(group, names, sorted(gone), sorted(new))
+            command = commands.tag_volumes(group, names, sorted(gone), sorted(new), deactivate=deactivate)
             await self._change(group, command, CannotTagLogicalVolume, *names)
             self._edit(group, names, lambda volume: evolve(volume, tags=(volume.tags - gone) | new))
+            if deactivate:
+                self._edit(group, names, lambda volume: volume.switched(active=False))
 
     async def activate(self, group: str, *names: str) -> None:
         """Volumes that are active already see what other hosts changed; `CannotActivate` (558)."""
@@ -149,8 +156,7 @@ class LogicalVolumes(Reading):
             raise
 
     def _rounded(self, group: str, mib: int) -> int:
-        report = self._reports.get(GROUPS)
-        found = report.found.get(group) if report else None
+        found = self._met.get(group)
         extent = found.extent_size if found else commands.EXTENT_MIB * MiB
         return -(-mib * MiB // extent) * extent
 

@@ -5,14 +5,12 @@ somebody says that another host did. Readers name the age that is good enough; t
 being read share it.
 """
 
-import os
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from attrs import define, field, frozen
-from twisted.internet import reactor as default_reactor
+from attrs import define, evolve, field, frozen
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
@@ -25,11 +23,9 @@ from virgate.node.storage.errors.volume_groups import (
     NoSuchLogicalVolume,
 )
 from virgate.node.storage.lvm import commands, reports
-from virgate.node.storage.lvm.commands import Command, Method
 from virgate.node.storage.lvm.reports import LogicalVolume, PhysicalVolume, VolumeGroup
-from virgate.node.storage.values import Clock
+from virgate.node.storage.lvm.running import PATIENCE, Running
 from virgate.run.fence import unfenced
-from virgate.run.process import Finished, run
 
 AGE = 60.0
 """Seconds for which a report is good enough unless the reader says otherwise."""
@@ -37,16 +33,7 @@ AGE = 60.0
 AGE_AT_MOST = 300.0
 """Seconds for which a report serves those who do not want to wait."""
 
-PATIENCE = 300.0
-"""Seconds that a command may take: LVM waits for its own locks and for disks that come back."""
-
-LONGEST_REPORT = 64 << 20
 GROUPS, DEVICES = "vgs", "pvs"
-
-Failed = Callable[[str], VirgateError]
-
-
-async def _nothing() -> None: ...
 
 
 @frozen
@@ -56,57 +43,83 @@ class _Report:
 
 
 @define(eq=False)
-class Reading:
-    """What `lvm` reports. `devices` are all that may hold groups; `rescan` looks for new ones."""
+class Reading(Running):
+    """What `lvm` reports."""
 
     log = Logger()
 
-    devices: Callable[[], Sequence[str] | Awaitable[Sequence[str]]]
-    rescan: Callable[[], Awaitable[object]] = _nothing
-    method: Method = Method.DEVICES
-    clock: Clock = field(factory=lambda: cast(Clock, default_reactor))
-    root: Path = Path("/dev")
+    root: Path = field(default=Path("/dev"), kw_only=True)
     """Where the devices of logical volumes are."""
     _reports: dict[str, _Report] = field(factory=dict)
     _changes: Counter[str] = field(factory=Counter)
     """How often something happened that makes a report of before untrue."""
     _renewing: bool = False
     _locks: defaultdict[str, DeferredLock] = field(factory=lambda: defaultdict(DeferredLock))
+    _met: dict[str, VolumeGroup] = field(factory=dict)
+    """The groups as they were told last: where they lie is known also when a report is not true any more."""
 
     def path(self, group: str, name: str) -> Path:
         """Where the data of a logical volume are while it is active."""
         return self.root / group / name
 
     async def groups(self, fresh: bool = False, *, age: float = AGE) -> dict[str, VolumeGroup]:
-        """Every volume group by name; without any device no program is run. `CannotListGroups` (514)."""
+        """Every volume group by name; without any device no program is run. `CannotListGroups` (514).
+
+        A group whose devices are there and do not answer is told as it was, and to be `away`.
+        """
 
         async def load() -> dict[str, VolumeGroup]:
             finished = await self.run(commands.group_report(), None, CannotListGroups)
-            return reports.volume_groups(finished.stdout)
+            found = reports.volume_groups(finished.stdout)
+            self._met = {**await self._away(found), **found}
+            return self._met
 
         return cast(dict[str, VolumeGroup], await self._report(GROUPS, 0 if fresh else age, load))
 
     async def group(self, name: str, fresh: bool = False, *, age: float = AGE) -> VolumeGroup:
-        """`NoSuchGroup` (506). One that is not known is looked for."""
-        found = (await self.groups(fresh, age=age)).get(name)
-        if found is None and not fresh:
-            found = (await self.groups(fresh=True)).get(name)
+        """`NoSuchGroup` (506). One that is not known is looked for. `CannotListGroups` for one that is away."""
+        report = None if fresh else self._reports.get(GROUPS)
+        if report is not None and name in report.found and report.began >= self.clock.seconds() - age:
+            return _present(report.found[name])
+        if name in self._met and (own := await self._own_report(name)) is not None:
+            return own
+        found = (await self.groups(fresh=True)).get(name)
         if found is None:
             raise NoSuchGroup(name)
-        return found
+        return _present(found)
 
     async def recent_group(self, name: str, age: float) -> VolumeGroup:
-        """As `group`, but who asks does not wait for a report that takes its time: one of some minutes ago will do.
+        """As it was in the report of all groups that all who ask this share; it may be `away`.
 
-        LVM reads every device for it, and one that hangs would hold up those who ask for others.
+        Who asks does not wait for a report that takes its time: one of some minutes ago will do.
         """
         report = self._reports.get(GROUPS)
         if report is None or name not in report.found or report.began < self.clock.seconds() - AGE_AT_MOST:
-            return await self.group(name, age=age)
+            found = (await self.groups(age=age)).get(name) or (await self.groups(fresh=True)).get(name)
+            if found is None:
+                raise NoSuchGroup(name)
+            return found
         if report.began < self.clock.seconds() - age and not self._renewing:
             self._renewing = True
             unfenced(self._renew(age))
         return cast(VolumeGroup, report.found[name])
+
+    async def _own_report(self, name: str) -> VolumeGroup | None:
+        """Reads no devices but the group's; None if it is not on them any more, or not on them alone."""
+        devices = set(self._devices_of(name))
+        if not devices:
+            return None
+        finished = await self._attempt(commands.group_report(name), devices, CannotListGroups, PATIENCE)
+        found = reports.volume_groups(finished.stdout).get(name) if finished.code == 0 else None
+        if found is None or reports.UNKNOWN in found.pvs:
+            return None
+        self._met = {**self._met, name: found}
+        return found
+
+    async def _away(self, found: Mapping[str, VolumeGroup]) -> dict[str, VolumeGroup]:
+        missing = {name: group for name, group in self._met.items() if name not in found}
+        unwell = await self.unwell({device for group in missing.values() for device in group.pvs}) if missing else ()
+        return {name: evolve(group, away=True) for name, group in missing.items() if set(group.pvs) & set(unwell)}
 
     async def _renew(self, age: float) -> None:
         try:
@@ -149,47 +162,9 @@ class Reading:
         else:
             self._changed(_volumes(group), GROUPS, DEVICES)
 
-    async def run(
-        self,
-        command: Command,
-        group: str | None,
-        failed: Failed,
-        *,
-        devices: Sequence[str] = (),
-        patience: float = PATIENCE,
-    ) -> Finished:
-        """Runs a command that may look at the devices of its group (all, if they are not known) and at `devices`.
-
-        When it fails it is run once more with all devices there are now, if those are others.
-        """
-        known = self._devices_of(group) or await self._paths()
-        argv = command.argv([*known, *devices], self.method)
-        finished = await self._run(argv, patience)
-        if finished.code:
-            await self.rescan()
-            again = command.argv([*await self._paths(), *devices], self.method)
-            if again != argv:
-                self.invalidate(group)
-                finished = await self._run(again, patience)
-        if finished.code:
-            raise failed(reason(finished.stderr))
-        return finished
-
-    async def _paths(self) -> Sequence[str]:
-        found = self.devices()
-        return await found if isinstance(found, Awaitable) else found
-
-    async def _run(self, argv: Sequence[str], patience: float) -> Finished:
-        environment = {**os.environ, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
-        finished = await run(argv, env=environment, timeout=patience, limit=LONGEST_REPORT)
-        self.log.debug("{argv}: {code}", argv=" ".join(argv), code=finished.code)
-        return finished
-
-    def _devices_of(self, group: str | None) -> list[str]:
-        """Those of the group as far as they were reported; none if it is not known or one of them is missing."""
-        report = self._reports.get(GROUPS)
-        found = report.found.get(group) if report and group else None
-        return list(found.pvs) if found and reports.UNKNOWN not in found.pvs else []
+    def _devices_of(self, group: str | None) -> tuple[str, ...]:
+        found = self._met.get(group) if group else None
+        return found.pvs if found and reports.UNKNOWN not in found.pvs else ()
 
     async def _report(self, key: str, age: float, load: Callable[[], Awaitable[Any]]) -> Any:
         """What is remembered if it is young enough, else what is read now."""
@@ -228,8 +203,7 @@ def _volumes(group: str) -> str:
     return f"lvs {group}"
 
 
-def reason(stderr: bytes) -> str:
-    """The last lines that are no warnings, as one."""
-    lines = [line.strip() for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith("WARNING:")]
-    return "; ".join((telling or lines)[-3:]) or "lvm does not say why"
+def _present(group: VolumeGroup) -> VolumeGroup:
+    if group.away:
+        raise CannotListGroups(f"{group.name} is on devices that do not answer: {', '.join(group.pvs)}")
+    return group

@@ -49,11 +49,13 @@ class VolumeGroup:
     pvs: tuple[str, ...]
     """Devices; `[unknown]` for each that is missing."""
     attr: str
+    away: bool = False
+    """Its devices do not answer: this is what was known before."""
 
     @property
     def partial(self) -> bool:
         """Whether a device is missing."""
-        return self.attr[3:4] == "p"
+        return self.away or self.attr[3:4] == "p"
 
 
 @frozen

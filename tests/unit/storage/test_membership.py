@@ -1,12 +1,14 @@
 """The domains of a pool: who may come in, what is written where, which leases are held meanwhile."""
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from contract.storage.light import now
 from contract.storage.room import BLANK, POOL, uuid
 
-from virgate.node.storage.pools.membership import MAX_DOMAINS
+from virgate.hookspecs.storage import Kind
+from virgate.node.storage.pools.membership import MAX_DOMAINS, most_domains
 
 MASTER, SECOND, THIRD = (uuid(2, number) for number in (1, 2, 3))
 ISO, BACKUP = 2, 3
@@ -62,6 +64,14 @@ def test_a_pool_has_so_many_domains_and_no_more(pooled):
     pooled.domain(MAX_DOMAINS + 1)
     assert pooled.code("attachStorageDomain", uuid(2, MAX_DOMAINS + 1), POOL) == 328
     assert len(pooled.statuses()) == MAX_DOMAINS
+
+
+def test_v51_the_oldest_block_masters_have_room_for_few_domains():
+    def master(kind, version):
+        return SimpleNamespace(kind=kind, version=version)
+
+    assert most_domains(master(Kind.BLOCK, 0)) == 9
+    assert [most_domains(master(Kind.BLOCK, 2)), most_domains(master(Kind.FILE, 0))] == [MAX_DOMAINS] * 2
 
 
 def test_only_domains_of_iso_files_are_in_several_pools(pooled):

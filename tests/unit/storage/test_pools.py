@@ -7,6 +7,7 @@ from attrs import evolve
 from contract.storage.light import begun, now
 from contract.storage.room import BLANK, POOL, uuid
 
+from virgate.node.storage.pools.role import Role
 from virgate.node.tasks.locks import storage
 
 MASTER, SECOND = uuid(2), uuid(2, 2)
@@ -167,6 +168,13 @@ def test_a_domain_that_appears_late_is_linked_when_it_is_seen(light):
 # refreshing
 
 
+@pytest.mark.parametrize("host", [0, -1, 2001])
+def test_a_host_without_a_place_in_leases_is_not_connected(light, host):
+    made(light)
+    assert light.code("connectStoragePool", POOL, host, POOL, MASTER, 3) == 1000
+    assert light.room.storage.pools.connected is None
+
+
 def test_refreshing_shows_what_the_master_says_now(light):
     made(light, domains=2)
     light.ask("connectStoragePool", POOL, 1, POOL, MASTER, 3)
@@ -194,6 +202,18 @@ def test_a_refresh_that_fails_leaves_no_link_and_no_watch(light):
     assert light.code("refreshStoragePool", POOL, MASTER, 4) == 324
     assert (light.shown(), light.watched()) == (set(), set())
     assert light.code("refreshStoragePool", POOL, MASTER, 3) == 309
+
+
+def test_a_host_that_became_spm_while_a_refresh_waited_stays_in_the_pool(light):
+    made(light)
+    light.ask("connectStoragePool", POOL, 1, POOL, MASTER, 3)
+    spm = light.room.storage.pools.connected.spm
+    with light.held(storage(POOL, exclusive=True)):
+        answer = begun(light.room.call("refreshStoragePool", POOL, MASTER, 9))
+        spm.role = Role.SPM
+    assert answer[0]["status"]["code"] == 0
+    spm.role = Role.FREE
+    assert light.room.storage.pools.connected is not None
 
 
 # destroying and reconstructing
@@ -285,6 +305,22 @@ def test_the_spm_writes_its_number_and_takes_it_back(light):
     assert light.said == [("release", 1)]
     light.start_spm()
     assert light.metadata(1)["POOL_SPM_LVER"] == "1"
+
+
+def test_an_spm_counts_on_from_what_is_written_when_it_has_the_lease(light):
+    made(light)
+    light.ask("connectStoragePool", POOL, 1, POOL, MASTER, 3)
+    master = now(light.room.storage.domains.find(MASTER))
+    acquire = master.lease.acquire
+
+    async def late():
+        await acquire()
+        path = light.folder(1) / "dom_md" / "metadata"
+        path.write_bytes(master.record.changed({"POOL_SPM_LVER": 7}).encoded())
+
+    master.lease.acquire = late
+    light.start_spm()
+    assert light.metadata(1)["POOL_SPM_LVER"] == "8"
 
 
 def test_starting_and_stopping_wait_for_whoever_uses_the_pool(light):
@@ -384,6 +420,7 @@ def test_only_the_spm_renames_a_pool(light):
     light.pool()
     light.ask("setStoragePoolDescription", POOL, "another")
     assert light.metadata(1)["POOL_DESCRIPTION"] == "another"
+    assert light.waits(storage(POOL), "setStoragePoolDescription", POOL, "another one")
     assert light.code("setStoragePoolDescription", POOL, "x" * 51) == 327
     light.ask("spmStop", POOL)
     assert light.code("setStoragePoolDescription", POOL, "third") == 654

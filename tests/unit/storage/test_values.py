@@ -44,6 +44,12 @@ def test_a_size_is_decimal_digits_in_text(given):
         size_in_bytes("size", given)
 
 
+@pytest.mark.parametrize("given", ["--5", "5-", "- 5", "\u0665", "1" * 5000, "1_0", "0x10", "1e3"])
+def test_what_only_looks_like_a_size_is_refused(given):
+    with pytest.raises(InvalidParameter):
+        size_in_bytes("size", given, least=-100)
+
+
 def test_sizes_beyond_32_bits_are_fine():
     assert size_in_bytes("size", "10737418240") == 10737418240
     assert size_in_bytes("size", "-1", least=-1) == -1

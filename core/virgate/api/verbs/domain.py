@@ -2,6 +2,7 @@
 
 from virgate.api.verb import Family, Reply, verb
 from virgate.api.wire import Anything, Flag, Integer, Text, text
+from virgate.hookspecs.storage import Kind
 from virgate.node.node import Node
 from virgate.node.storage.values import is_blank
 
@@ -57,8 +58,8 @@ async def info(node: Node, domain: Text, options: Anything = None) -> Reply:
 @verb("StorageDomain.getStats", xmlrpc="getStorageDomainStats", family=STORAGE, default_code=350)
 async def statistics(node: Node, domain: Text, options: Anything = None) -> Reply:
     """How much room a domain has."""
-    health = await (await node.storage.domains.find(domain)).look()
-    block = health.metadata_size > 0
+    found = await node.storage.domains.find(domain)
+    health, block = await found.look(), found.kind is Kind.BLOCK
     sizes = {"mdasize": health.metadata_size, "mdafree": health.metadata_free}
     told = {
         "disktotal": str(health.total),

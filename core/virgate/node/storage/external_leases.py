@@ -122,7 +122,7 @@ class ExternalLeases:
         651 while the host that runs the job holds the lease.
         """
         found, place = await self._domain(domain), await self.place(domain, lease)
-        generation, name = int(job.get("generation", 0)), str(job.get("job_id", ""))
+        generation, name = _generation(job), str(job.get("job_id", ""))
 
         def fenced(data: bytes) -> bytes:
             now = lvb.decode(data)
@@ -200,6 +200,13 @@ class ExternalLeases:
             )
         except (KeyError, ValueError):
             raise InvalidParameter("metadata", dict(job)) from None
+
+
+def _generation(job: Mapping[str, Any]) -> int:
+    try:
+        return int(job.get("generation", 0))
+    except (TypeError, ValueError):
+        raise InvalidParameter("generation", job["generation"]) from None
 
 
 def _manager(domain: Domain) -> ExternalLeaseManager:

@@ -1,5 +1,6 @@
 """Values that the managers of storage hand each other, and the words of the old API for them."""
 
+import re
 from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from virgate.node.storage.formats.volume_metadata import BLANK_UUID, Allocation,
 VERSIONS = (0, 2, 3, 4, 5)
 ISO_IMAGE = "11111111-1111-1111-1111-111111111111"
 SECTOR = 512
+_DIGITS = re.compile(r"\s*-?[0-9]{1,19}\s*", re.ASCII)
 
 
 class Files(Protocol):
@@ -82,7 +84,7 @@ def new_allocation(value: int) -> Allocation:
 
 def size_in_bytes(name: str, value: object, least: int = 0) -> int:
     """A size as clients send it: decimal digits in a string, never a number (spec xmlrpc-storage C6, vector 14)."""
-    if not isinstance(value, str) or not value.strip().lstrip("-").isdecimal() or int(value) < least:
+    if not isinstance(value, str) or not _DIGITS.fullmatch(value) or int(value) < least:
         raise InvalidParameter(name, value)
     return int(value)
 

@@ -12,11 +12,11 @@ from virgate.node.storage.domains.guard import guarded
 from virgate.node.storage.domains.record import MASTER, NONE, written_domains, written_lease
 from virgate.node.storage.errors import AlreadyAttached, DomainAccess, NotAscii, PoolNameTooLong, TooManyDomains
 from virgate.node.storage.pools.membership import (
-    MAX_DOMAINS,
     check_attachable,
     check_class,
     check_version,
     join_pool,
+    most_domains,
 )
 from virgate.node.storage.repository import part
 from virgate.node.storage.values import Class, Status
@@ -41,10 +41,10 @@ class PoolMaker:
         part(pool)
         if master not in members:
             raise InvalidParameter("masterDom", master)
-        if len(members) > MAX_DOMAINS:
+        head = await self._usable(master)
+        if len(set(members)) > most_domains(head):
             raise TooManyDomains(pool)
         found = {domain: await self._usable(domain) for domain in dict.fromkeys(members)}
-        head = found[master]
         check_pool_name(name, head.version)
         check_class(head.record)
         for domain in found.values():

@@ -114,7 +114,8 @@ class DiskBackend(Backend):
 
     async def took(self, host: int) -> None:
         master = await self.master()
-        await master.change({"POOL_SPM_LVER": master.record.spm_version + 1, "POOL_SPM_ID": host})
+        record = await master.refresh()  # another host may have had the role since it was read last
+        await master.change({"POOL_SPM_LVER": record.spm_version + 1, "POOL_SPM_ID": host})
 
     async def gave(self) -> None:
         await (await self.master()).change({"POOL_SPM_ID": NONE})

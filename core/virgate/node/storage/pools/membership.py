@@ -6,6 +6,7 @@ from attrs import define, evolve
 from twisted.logger import Logger
 
 from virgate.errors import InvalidParameter, VirgateError
+from virgate.hookspecs.storage import Kind
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.domains.domains import Domains
 from virgate.node.storage.domains.guard import guarded
@@ -28,6 +29,8 @@ from virgate.node.storage.pools.pool import Pool
 from virgate.node.storage.values import Class, Status, is_blank
 
 MAX_DOMAINS = 100
+OLD_MAX_DOMAINS = 9
+"""In a pool whose master keeps its metadata in the first 2048 bytes of a logical volume."""
 
 
 @define(eq=False)
@@ -46,7 +49,7 @@ class Membership:
         master = await pool.master()
         check_attachable(record, pool.id)
         check_version(record, master.version)
-        if len(pool.map.domains) >= MAX_DOMAINS:
+        if len(pool.map.domains) >= most_domains(master):
             raise TooManyDomains(pool.id)
         async with guarded(found, pool.host):
             await join_pool(found, pool.id)
@@ -105,7 +108,7 @@ class Membership:
         """Moves the master role to another active domain; the old master is attached afterwards."""
         new = await self._new_master(pool, new_master, version)
         old = await pool.master()
-        await upgrade(new, old.version)
+        await upgrade_member(new, old.version, pool.host)
         await new.lease.join(pool.host)
         await new.lease.acquire()
         async with pool.spm.moving(new):
@@ -156,6 +159,10 @@ class Membership:
     async def _drop(self, pool: Pool, domain: str) -> None:
         await pool.backend.write(pool.map.without(domain))
         await pool.show()
+
+
+def most_domains(master: Domain) -> int:
+    return OLD_MAX_DOMAINS if master.kind is Kind.BLOCK and master.version == 0 else MAX_DOMAINS
 
 
 def check_class(record: DomainRecord) -> None:

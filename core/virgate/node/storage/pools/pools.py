@@ -35,6 +35,8 @@ from virgate.node.tasks.locks import Locks, storage
 from virgate.node.tasks.manager import Tasks
 from virgate.run.fence import unfenced
 
+MAX_HOST = 2000
+"""The largest host id that leases have room for."""
 MONITORS = storage("HsmDomainMonitorLock", exclusive=True)
 
 
@@ -87,6 +89,8 @@ class Pools:
     ) -> None:
         """Connects, or refreshes a connection; with a map of domains that map counts instead of the stored one."""
         part(pool)
+        if not 1 <= host <= MAX_HOST:
+            raise InvalidParameter("hostID", host)
         async with self.locks.hold(MONITORS, storage(pool, exclusive=True)):
             live = self._pool
             if live is not None:
@@ -135,9 +139,9 @@ class Pools:
     async def refresh(self, pool: str, master: str, version: int) -> None:
         """Reads the pool again. On any failure the host leaves the pool: what it knows is not true any more."""
         found = self.find(pool)
-        if found.spm.role is Role.SPM:
-            return
         async with self.locks.hold(storage(pool)):
+            if found.spm.role is Role.SPM:
+                return
             self.domains.forget()
             try:
                 found.backend.map = PoolMap(master, version, found.map.domains, found.map.name)
@@ -219,9 +223,11 @@ class Pools:
         """Nothing happens in memory: there a pool has no name."""
         found = self.find(pool)
         if not found.backend.in_memory:
-            master = await self.spm(pool).master()
-            check_pool_name(description, master.version)
-            await master.change({"POOL_DESCRIPTION": description})
+            self.spm(pool)
+            async with self.locks.hold(storage(pool, exclusive=True)):
+                master = await self.spm(pool).master()
+                check_pool_name(description, master.version)
+                await master.change({"POOL_DESCRIPTION": description})
 
     async def upgrade(self, pool: str, version: int) -> None:
         """The master at once, the other active data domains after the answer; `UpgradeInProgress` (396)."""

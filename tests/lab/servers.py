@@ -135,10 +135,13 @@ class NfsServer(Server):
 
 
 class IscsiServer(Server):
-    """Targets whose LUNs are sparse files. LUN 0 is the controller, disks begin with LUN 1."""
+    """Targets whose LUNs are sparse files. LUN 0 is the controller, disks begin with LUN 1.
 
-    def __init__(self, lab: Lab, network: Network) -> None:
-        super().__init__(lab, network, "iscsi", 3260)
+    A second server has another name and port.
+    """
+
+    def __init__(self, lab: Lab, network: Network, name: str = "iscsi", port: int = 3260) -> None:
+        super().__init__(lab, network, name, port)
         self._targets: dict[str, str] = {}
         self.start()
 

@@ -24,6 +24,8 @@ import daemon  # noqa: E402
 import hooks  # noqa: E402
 import machines  # noqa: E402
 import monitor  # noqa: E402
+import san  # noqa: E402
+import storage  # noqa: E402
 import volumes  # noqa: E402
 from figures import Figure  # noqa: E402
 
@@ -34,6 +36,12 @@ BENCHES: dict[str, Callable[[Path], list[Figure]]] = {
     "stats": machines.statistics_of_a_thousand,
     "calls": calls.pings,
     "volume": volumes.create_against_qemu_img,
+    "copy": storage.copy_against_convert,
+    "list": storage.list_of_files,
+    "blocklist": storage.list_of_logical_volumes,
+    "block": san.create_on_block_domain,
+    "growing": san.growing,
+    "failover": san.failover,
     "monitor": monitor.fifty_domains,
     "daemon": daemon.start_and_idle,
 }

@@ -23,7 +23,7 @@ def create_against_qemu_img(folder: Path) -> list[Figure]:
         domain, pool = str(uuid.uuid4()), str(uuid.uuid4())
         join(running, storage, domain, pool)
         ours, theirs = in_turn(
-            15, lambda: timed(lambda: create(running, domain, pool)), lambda: timed(lambda: qemu_img(plain))
+            100, lambda: timed(lambda: create(running, domain, pool)), lambda: timed(lambda: qemu_img(plain))
         )
         return [Figure("createVolume (cow, file) to task finished", ours * 1000, "ms", "2x + 30 ms", theirs * 1000)]
     finally:

@@ -82,6 +82,12 @@ class Activation:
             left = [name for name in {*names, *mine} if not self._shown[image, name]]
             await self._hide(self.folder(image), left)
 
+    @asynccontextmanager
+    async def idle(self, name: str) -> AsyncIterator[bool]:
+        """Whether no flow uses a half made volume, which no machine can know; inside nobody begins to."""
+        async with self._alone():
+            yield not self._uses[name]
+
     async def rest(self, *names: str) -> None:
         """Takes the devices of volumes away that nobody uses; a failure leaves them, and is only logged."""
         async with self._alone():

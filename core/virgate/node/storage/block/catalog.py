@@ -55,8 +55,7 @@ class Catalog:
     async def everything(self) -> dict[str, Image]:
         """Every image, with one `lvs` and one call of the helper however many volumes there are."""
         found = await self.entries()
-        images = {image: tags.of_image(found, image) for image in tags.images(found)}
-        return await self._surveyed(found, images)
+        return await self._surveyed(found, tags.by_image(found))
 
     async def parents(self) -> dict[str, str]:
         """The parent of each volume whose metadata can be read: what they say wins over the tag."""

@@ -1,5 +1,7 @@
 """Making a volume known: half made until its tags are changed in one step, the last of all (spec 2.4, 2.6)."""
 
+from collections.abc import Collection
+
 from attrs import define, field
 
 from virgate.errors import InvalidParameter
@@ -10,6 +12,7 @@ from virgate.node.storage.block.slots import Slots
 from virgate.node.storage.block.wiping import Wiper
 from virgate.node.storage.domains.store import NewData
 from virgate.node.storage.errors import CannotCreateVolume, IncorrectFormat, VolumeExists
+from virgate.node.storage.errors.volume_groups import CannotTagLogicalVolume
 from virgate.node.storage.formats import sizes
 from virgate.node.storage.formats.qcow2_empty import empty
 from virgate.node.storage.formats.volume_metadata import Allocation, VolumeFormat, VolumeMetadata
@@ -96,13 +99,25 @@ class Creation:
         slot = self.slots.reserve(found, volume)
         try:
             await self.slots.enroll(slot, volume, metadata)
-            add = tags.member(slot, metadata.parent, image)
-            await self.lvm.change_tags(self.group, volume, delete=[tags.INITIALIZING], add=add)
+            async with self.activation.idle(volume) as idle:
+                rests = await self._make_known(volume, tags.member(slot, metadata.parent, image), rest=idle)
         finally:
             self.slots.release(volume)
         self.forget(volume)
-        await self.activation.rest(volume)
+        if not rests:
+            await self.activation.rest(volume)
         return True
+
+    async def _make_known(self, volume: str, add: Collection[str], *, rest: bool) -> bool:
+        """Whether it has no device any more, if it was to `rest`: something may still look at it."""
+        try:
+            await self.lvm.change_tags(self.group, volume, delete=[tags.INITIALIZING], add=add, deactivate=rest)
+        except CannotTagLogicalVolume:
+            found = (await self.catalog.entries(fresh=True)).get(volume)
+            if found is None or found.half:
+                raise
+            return False
+        return rest
 
     async def rename(self, image: str, volume: str, name: str) -> None:
         """Nothing happens if there is no such volume; what was half made stays it."""

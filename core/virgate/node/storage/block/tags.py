@@ -82,6 +82,15 @@ def of_image(found: Mapping[str, Entry], image: str) -> list[Entry]:
     return [entry for entry in found.values() if entry.known and entry.image == image]
 
 
+def by_image(found: Mapping[str, Entry]) -> dict[str, list[Entry]]:
+    """Every image with its own volumes."""
+    own: dict[str, list[Entry]] = {}
+    for entry in found.values():
+        if entry.known:
+            own.setdefault(entry.image, []).append(entry)
+    return dict(sorted(own.items()))
+
+
 def images(found: Mapping[str, Entry]) -> dict[str, list[str]]:
     """Every image with the volumes seen in it, a template in each image that is based on it."""
     seen: dict[str, set[str]] = {}

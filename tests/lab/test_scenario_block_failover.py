@@ -209,7 +209,7 @@ def test_an_spm_whose_lease_is_taken_from_it_is_not_the_spm_and_can_be_it_again(
     until(lambda: any(at > lost for at, _ in spm.said("not the SPM any more")), 10, "it notices")
     gave_up = min(at for at, _ in spm.said("not the SPM any more") if at > lost)
     print(f"lease lost: the role was given up after {gave_up - lost:.2f} s")
-    assert spm.host.run("pgrep", "qemu-img", check=False).code == 1
+    until(lambda: spm.host.run("pgrep", "qemu-img", check=False).code == 1, 10, "the copy is dead")
     scene.pool.wait_for_spm([spm], 60)
     scene.timeline.note(spm.name, "SPM again, by election")
     scene.pool.settle()

@@ -48,11 +48,15 @@ class Disks:
         monkeypatch.setenv("PATH", f"{programs}:/usr/sbin:/usr/bin:/sbin:/bin")
         monkeypatch.setattr(running, "SOON", 0.7)
         monkeypatch.setattr(running, "ANSWER", 0.1)
-        self.waiting = {}
+        self.waiting, self.broken = {}, set()
         self.paths = [self.path(number) for number in range(3)]
         for number in range(3):
             self.hold(number, f"group{number}")
-        self.lvm = Lvm(lambda: self.paths, answers=self.answers)
+        self.shown = list(self.paths)
+        self.lvm = Lvm(lambda: self.shown, answers=self.answers, forget=self.look)
+
+    def look(self):
+        self.shown = list(self.paths)
 
     def path(self, number):
         return str(self.folder / f"disk{number}")
@@ -68,6 +72,8 @@ class Disks:
         self.waiting.pop(self.path(number)).callback(True)
 
     async def answers(self, device):
+        if device in self.broken:
+            return False
         if (self.folder / f"{device}.hangs").exists():
             assert device not in self.waiting, "one that is asked is not asked again"
             self.waiting[device] = Deferred()
@@ -138,6 +144,31 @@ async def test_a_disk_that_goes_on_is_used_again_by_itself(disks):
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_disk_that_lost_its_paths_keeps_its_group_until_they_work_again(disks):
+    await disks.lvm.groups()
+    disks.shown.pop(1)
+    disks.broken.add(disks.path(1))
+    assert (await disks.lvm.groups(fresh=True))["group1"].away
+    disks.broken.clear()
+    assert not (await disks.lvm.groups(fresh=True))["group1"].away
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_disk_under_two_names_hangs_under_both(disks):
+    link = disks.folder / "by-id"
+    link.symlink_to(disks.path(1))
+    disks.paths[1] = disks.shown[1] = str(link)
+    await disks.lvm.groups()
+    disks.hang(1)
+    (disks.folder / "by-id.hangs").touch()
+    await disks.lvm.groups(fresh=True)
+    disks.shown[1] = disks.path(1)
+    disks.ran()
+    assert (await disks.lvm.groups(fresh=True))["group1"].away
+    assert disks.ran() == ["vgs 0 2"]
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_change_is_not_begun_a_second_time(disks):
     await disks.lvm.groups()
     disks.hang(1)
@@ -166,9 +197,10 @@ async def test_a_disk_that_another_host_used_otherwise_has_no_group_any_more(dis
 @pytest_twisted.ensureDeferred
 async def test_a_disk_that_was_taken_away_takes_its_group_along(disks):
     await disks.lvm.groups()
-    disks.paths = disks.paths[:1]
+    del disks.paths[1]
+    disks.look()
     (disks.folder / "disk1").unlink()
-    assert set(await disks.lvm.groups(fresh=True)) == {"group0"}
+    assert set(await disks.lvm.groups(fresh=True)) == {"group0", "group2"}
 
 
 @pytest.mark.parametrize(

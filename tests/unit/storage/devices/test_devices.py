@@ -10,7 +10,7 @@ from virgate.node.storage.devices.devices import Devices
 from virgate.node.storage.devices.settings import DeviceSettings
 from virgate.node.storage.errors.volume_groups import DeviceInaccessible
 from virgate.node.storage.operations import disks
-from virgate.run.errors import CannotStart
+from virgate.run.errors import CannotStart, HelperLost
 from virgate.run.process import Finished
 
 
@@ -105,6 +105,42 @@ async def test_sessions_and_adapters_are_asked_only_where_there_are_some(devices
     assert ["iscsiadm", "-m", "session", "-R"] in host.programs
     assert (tree.root / "sys/class/scsi_host/host1/scan").read_text() == "- - -"
     assert "drop devices#scan" in host.calls
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_session_that_is_down_is_not_asked_for_disks_and_the_others_are(devices, host, tree):
+    for number in (1, 2, 3):
+        tree.session(number)
+    tree.write("sys/class/iscsi_session/session2/state", "FAILED\n")
+    await devices.rescan()
+    assert [argv[-2] for argv in host.programs if argv[0] == "iscsiadm"] == ["1", "3"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_lvm_is_not_shown_a_disk_without_a_path_that_works(devices, host, tree, monkeypatch):
+    tree.disk("sda", "8:0", session=None)
+    tree.disk("sdb", "8:16", session=None, wwid="3600b")
+    assert len(await devices.paths_for_lvm()) == 2
+    tree.write("sys/block/sdb/device/state", "transport-offline")
+    assert len(await devices.paths_for_lvm()) == 2, "what was seen a moment ago will do"
+    monkeypatch.setattr(room, "STATES_AGE", -1.0)
+    assert await devices.paths_for_lvm() == (f"/dev/disk/by-id/scsi-{WWID}",)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_look_that_hangs_leaves_lvm_what_was_seen_before(devices, host, tree, monkeypatch):
+    tree.disk("sda", "8:0", session=None)
+    seen = await devices.paths_for_lvm()
+
+    async def lost(*_, **__):
+        raise HelperLost("devices", "scan_devices")
+
+    monkeypatch.setattr(room, "STATES_AGE", -1.0)
+    monkeypatch.setattr(host, "call", lost)
+    assert await devices.paths_for_lvm() == seen
+    devices.forget()
+    with pytest.raises(HelperLost):
+        await devices.paths_for_lvm()
 
 
 @pytest_twisted.ensureDeferred

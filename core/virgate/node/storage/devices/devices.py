@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from virgate.errors import VirgateError
@@ -125,8 +125,14 @@ class Devices:
         await self._maps()
 
     async def _sessions(self) -> None:
-        if _names(SESSIONS):
+        """One program for all; where a session is down, one for each other: it would wait for that, too."""
+        names = _names(SESSIONS)
+        up = [name.removeprefix("session") for name in names if _logged_in(name)]
+        if names and len(up) == len(names):
             await self._run(["iscsiadm", "-m", "session", "-R"])
+        elif up:
+            ask = [["iscsiadm", "-m", "session", "-r", number, "-R"] for number in sorted(up)]
+            await gatherResults([Deferred.fromCoroutine(self._run(argv)) for argv in ask])
 
     async def _adapters(self) -> None:
         if not any(_names(kind) for kind in FIBRE):
@@ -178,6 +184,13 @@ def _names(folder: str) -> list[str]:
         return os.listdir(folder)  # noqa: PTH208
     except FileNotFoundError:
         return []
+
+
+def _logged_in(session: str) -> bool:
+    try:
+        return Path(SESSIONS, session, "state").read_text().strip() == "LOGGED_IN"
+    except OSError:
+        return False
 
 
 def _there(paths: Iterable[str]) -> set[str]:

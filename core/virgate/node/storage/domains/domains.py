@@ -97,7 +97,8 @@ class Domains:
             from virgate.node.storage.lvm.commands import Method
             from virgate.node.storage.lvm.lvm import Lvm
 
-            self._lvm = Lvm(self.devices.paths_for_lvm, self.devices.rescan, Method(self.lvm_method))
+            method = Method(self.lvm_method)
+            self._lvm = Lvm(self.devices.paths_for_lvm, self.devices.rescan, method, forget=self.devices.forget)
         return self._lvm
 
     async def find(self, domain: str) -> Domain:

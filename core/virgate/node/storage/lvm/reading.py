@@ -6,7 +6,7 @@ being read share it.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +24,7 @@ from virgate.node.storage.errors.volume_groups import (
 )
 from virgate.node.storage.lvm import commands, reports
 from virgate.node.storage.lvm.reports import LogicalVolume, PhysicalVolume, VolumeGroup
-from virgate.node.storage.lvm.running import PATIENCE, Running
+from virgate.node.storage.lvm.running import PATIENCE, Running, there
 from virgate.run.fence import unfenced
 
 AGE = 60.0
@@ -69,9 +69,15 @@ class Reading(Running):
         """
 
         async def load() -> dict[str, VolumeGroup]:
-            finished = await self.run(commands.group_report(), None, CannotListGroups)
-            found = reports.volume_groups(finished.stdout)
-            self._met = {**await self._away(found), **found}
+            shown, found = await self._all_groups()
+            missing = {name: group for name, group in self._met.items() if name not in found}
+            devices = {device for group in missing.values() for device in group.pvs}
+            unwell = await self.unwell(devices)
+            if there(devices) - unwell - shown:  # paths that work again
+                self.forget()
+                _, found = await self._all_groups()
+            away = {name: evolve(group, away=True) for name, group in missing.items() if unwell.intersection(group.pvs)}
+            self._met = {**away, **found}
             return self._met
 
         return cast(dict[str, VolumeGroup], await self._report(GROUPS, 0 if fresh else age, load))
@@ -116,10 +122,11 @@ class Reading(Running):
         self._met = {**self._met, name: found}
         return found
 
-    async def _away(self, found: Mapping[str, VolumeGroup]) -> dict[str, VolumeGroup]:
-        missing = {name: group for name, group in self._met.items() if name not in found}
-        unwell = await self.unwell({device for group in missing.values() for device in group.pvs}) if missing else ()
-        return {name: evolve(group, away=True) for name, group in missing.items() if set(group.pvs) & set(unwell)}
+    async def _all_groups(self) -> tuple[set[str], dict[str, VolumeGroup]]:
+        """What could be looked at, and what was found."""
+        shown = there(await self._paths())
+        finished = await self.run(commands.group_report(), None, CannotListGroups)
+        return shown, reports.volume_groups(finished.stdout)
 
     async def _renew(self, age: float) -> None:
         try:

@@ -8,7 +8,6 @@ shown to no command until they do. What is asked of their groups fails at once, 
 import os
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, cast
 
 from attrs import define, field
@@ -57,6 +56,8 @@ class Running:
     rescan: Callable[[], Awaitable[object]] = _nothing
     method: Method = Method.DEVICES
     clock: Clock = field(factory=lambda: cast(Clock, default_reactor), kw_only=True)
+    forget: Callable[[], object] = field(default=lambda: None, kw_only=True)
+    """Lets `devices` look again."""
     answers: Callable[[str], Awaitable[bool]] = field(default=read_block, kw_only=True)
     """Whether a device can be read; for one that hangs the answer comes late."""
     _asked: "dict[str, Deferred[bool]]" = field(factory=dict)
@@ -92,16 +93,19 @@ class Running:
     def invalidate(self, group: str | None = None) -> None:
         """What is remembered of the group, or (None) of all, may be untrue."""
 
-    async def unwell(self, devices: Collection[str]) -> set[str]:
-        """Those that are there and cannot be read, or do not answer."""
-        # A look at /dev asks no disk anything.
-        asked = {device: self._ask(device) for device in devices if Path(device).exists()}  # noqa: ASYNC240
-        await self._for_a_while(list(asked.values()))
-        late = asked.keys() & self._asked.keys()
+    async def unwell(self, devices: Iterable[str]) -> set[str]:
+        """Those that are there and cannot be read, or do not answer. Each device by whichever of its names."""
+        asked = {device: self._ask(_itself(device)) for device in there(devices)}
+        if asked:
+            await self._for_a_while(list(asked.values()))
+        late = {_itself(device) for device in asked} & self._asked.keys()
         if new := late - self._silent:
             self.log.warn("LVM is not shown {devices} any more: no answer", devices=", ".join(sorted(new)))
         self._silent |= late
-        return late | {device for device, answer in asked.items() if getattr(answer, "result", False) is False}
+        return {device for device, answer in asked.items() if not getattr(answer, "result", False)}
+
+    def _hangs(self, device: str) -> bool:
+        return _itself(device) in self._silent
 
     async def _for_a_while(self, answers: "list[Deferred[bool]]") -> None:
         """Nobody else who waits for them is disturbed when the time is up."""
@@ -138,13 +142,14 @@ class Running:
 
     async def _attempt(self, command: Command, devices: set[str], failed: Failed, patience: float) -> Finished:
         """A report that hangs is tried again with the devices that answer; a change is not."""
-        shown = devices - self._silent
+        shown = {device for device in devices if not self._hangs(device)}
         if devices and not shown:
             raise failed(_no_answer(devices))
         try:
             return await self._run(command.argv(shown, self.method), min(SOON, patience) if command.reads else patience)
         except TimedOut as late:
-            silent = await self.unwell(shown) & self._silent
+            await self.unwell(shown)
+            silent = {device for device in shown if self._hangs(device)}
             left = shown - silent
             if not command.reads or not left:
                 raise failed(_no_answer(silent) if silent else str(late)) from None
@@ -156,7 +161,7 @@ class Running:
     async def _paths(self) -> Sequence[str]:
         found = self.devices()
         every = await found if isinstance(found, Awaitable) else found
-        return [device for device in every if device not in self._silent]
+        return [device for device in every if not self._hangs(device)]
 
     async def _run(self, argv: Sequence[str], patience: float) -> Finished:
         """LVM closes descriptors that it does not expect, the sign that something writes (run/writers.py) too; the
@@ -171,6 +176,16 @@ class Running:
     def _devices_of(self, group: str | None) -> Collection[str]:
         """Those of the group as far as they are known; none if one of them is missing."""
         return ()
+
+
+def there(devices: Iterable[str]) -> set[str]:
+    """A look at /dev asks no disk anything."""
+    return {device for device in devices if os.path.exists(device)}  # noqa: PTH110
+
+
+def _itself(device: str) -> str:
+    """A device may be known by several links."""
+    return os.path.realpath(device)
 
 
 def writes(argv: Iterable[str]) -> bool:

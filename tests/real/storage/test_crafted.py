@@ -66,6 +66,19 @@ async def test_data_in_another_file_are_not_opened(room, tmp_path):
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_raw_volume_that_is_a_link_is_not_opened(room, tmp_path):
+    folder = await chain(room)
+    (tmp_path / "secret").write_bytes(bytes(1 << 20))
+    (folder / BASE).unlink()
+    (folder / BASE).symlink_to(tmp_path / "secret")
+    for volume in (BASE, TOP):
+        answer = await room.call("prepareImage", POOL, DOMAIN, IMAGE, volume)
+        assert (answer["status"]["code"], "no file of their own" in answer["status"]["message"]) == (262, True)
+    copied = await room.task("copyImage", DOMAIN, POOL, BLANK, IMAGE, BASE, uuid(3, 2), COPY, "", DOMAIN, 8, 5, 2)
+    assert copied["code"] == 262
+
+
+@pytest_twisted.ensureDeferred
 async def test_the_chain_as_it_was_made_is_opened(room):
     await chain(room)
     assert await room.code("prepareImage", POOL, DOMAIN, IMAGE, TOP) == 0

@@ -48,6 +48,17 @@ def test_a_volume_that_is_gone_is_not_made_again(tmp_path):
     assert not path.exists()
 
 
+def test_a_link_in_the_place_of_a_volume_is_not_followed(tmp_path):
+    target, link = tmp_path / "target", tmp_path / "volume"
+    target.write_bytes(bytes(BLOCK))
+    link.symlink_to(target)
+    for call, arguments in ((data.read_data, (0, BLOCK)), (data.write_data, (0, b"x")), (data.flush_data, ())):
+        with pytest.raises(OSError) as caught:
+            call(str(link), *arguments, True)
+        assert caught.value.errno == errno.ELOOP
+    assert data.read_data(str(link), 0, BLOCK) == bytes(BLOCK)
+
+
 def test_a_file_system_without_direct_io_is_read_and_written_all_the_same(tmp_path, monkeypatch):
     path, real = tmp_path / "volume", os.open
     path.write_bytes(bytes(3 * BLOCK))

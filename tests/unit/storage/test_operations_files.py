@@ -1,5 +1,6 @@
 """The blocking functions about files and folders."""
 
+import errno
 import os
 import stat
 
@@ -29,6 +30,22 @@ def test_what_is_written_is_read_past_the_cache(tmp_path_factory, data):
 def test_a_missing_file_is_told_by_none_among_several(tmp_path):
     (tmp_path / "a").write_bytes(b"1")
     assert files.read_files([str(tmp_path / "a"), str(tmp_path / "b")]) == [b"1", None]
+
+
+@pytest.mark.parametrize(("what", "number"), [("link", errno.ELOOP), ("pipe", errno.ENODEV), ("huge", errno.EFBIG)])
+def test_what_is_no_file_or_endless_is_not_read(tmp_path, what, number):
+    path = tmp_path / "metadata"
+    if what == "link":
+        (tmp_path / "other").write_bytes(b"secret")
+        path.symlink_to(tmp_path / "other")
+    elif what == "pipe":
+        os.mkfifo(path)
+    else:
+        path.write_bytes(b"")
+        os.truncate(path, 1 << 40)
+    with pytest.raises(OSError) as caught:
+        files.read_file(str(path))
+    assert caught.value.errno in (number, errno.EINVAL)
 
 
 def test_a_written_file_has_the_mode_asked_for_whatever_the_umask(tmp_path):

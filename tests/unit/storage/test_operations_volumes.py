@@ -120,6 +120,25 @@ def test_garbage_of_interrupted_deletions_is_removed(images):
     assert sorted(os.listdir(images)) == sorted([IMAGE, OTHER])
 
 
+def test_garbage_that_is_a_link_goes_without_what_it_leads_to(images, tmp_path):
+    (tmp_path / "kept").mkdir()
+    (images / f"_remove_me_{IMAGE}").symlink_to(tmp_path / "kept")
+    assert volumes.remove_garbage(str(images)) == [f"_remove_me_{IMAGE}"]
+    assert (tmp_path / "kept").is_dir() and not (images / f"_remove_me_{IMAGE}").is_symlink()
+
+
+def test_links_in_the_place_of_data_and_metadata_are_damage(images, tmp_path):
+    path = make(images)
+    (tmp_path / "secret").write_bytes(b"secret")
+    for name in (path, f"{path}.meta"):
+        os.unlink(name)
+        os.symlink(tmp_path / "secret", name)
+    assert volumes.survey_image(str(images), IMAGE) == {os.path.basename(path): (b"", -1, 0)}
+    with pytest.raises(OSError):
+        volumes.grow_volume(path, 1 << 20)
+    assert (tmp_path / "secret").read_bytes() == b"secret"
+
+
 def test_garbage_of_volumes_is_removed_only_if_it_is_asked_for(images):
     path = make(images)
     left = [f"_remove_me_12345678_{VOLUME}", f"_remove_me_12345678_{VOLUME}.meta"]

@@ -34,6 +34,9 @@ async def check_headers(domain: Domain, survey: Image, chain: Sequence[Volume]) 
 
     Answers the virtual size of each qcow2 volume, as its header has it.
     """
+    for volume in chain:
+        if volume.size < 0:
+            raise IllegalChain(survey.id, f"the data of {volume.id} are gone, or no file of their own")
     layered = [volume for volume in chain if volume.metadata.format is VolumeFormat.COW]
     starts = await domain.images.starts(survey.id, [volume.id for volume in layered], qcow2.START)
     sizes = {}

@@ -13,6 +13,8 @@ from virgate.node.storage.operations.files import Owner, dress, read_file, sync_
 from virgate.node.storage.operations.folders import make_folders
 from virgate.node.tasks.folders import give
 
+LONGEST_OVF = 32 << 20
+
 
 def find_domains(mount: str) -> list[tuple[str, bytes | None]]:
     """The folders of a mount that look like a domain, sorted, each with its metadata (None: not readable)."""
@@ -107,7 +109,7 @@ def load_machines(folder: str, machines: Sequence[str]) -> dict[str, bytes | Non
         place = Path(folder) / name
         if place.is_dir():
             ovf = place / f"{name}.ovf"
-            found[name] = ovf.read_bytes() if ovf.exists() else None
+            found[name] = read_file(str(ovf), LONGEST_OVF) if os.path.lexists(ovf) else None
     return found
 
 

@@ -3,6 +3,7 @@
 import errno
 import mmap
 import os
+import stat
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -10,21 +11,31 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 BLOCK = 4096
+LONGEST = 1 << 20
+"""Bytes of a file that is read as a whole: the longest metadata have some kilobytes."""
 
 Owner = Sequence[int] | None
 """User and group id that new files get; None keeps those of the running process."""
 
 
-def read_file(path: str) -> bytes:
-    """The content past the page cache, for another host may have written it; cached where that is not supported."""
+def read_file(path: str, longest: int = LONGEST) -> bytes:
+    """The content past the page cache, for another host may have written it; cached where that is not supported.
+
+    Only of a file that lies there itself: OSError for a link, a pipe, or one that is longer (EFBIG).
+    """
+    how = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        file = os.open(path, os.O_RDONLY | os.O_DIRECT)
+        file = os.open(path, how | os.O_DIRECT)
     except OSError as problem:
         if problem.errno != errno.EINVAL:
             raise
-        file = os.open(path, os.O_RDONLY)
+        file = os.open(path, how)
     try:
-        size = os.fstat(file).st_size
+        seen = os.fstat(file)
+        size = seen.st_size
+        if not stat.S_ISREG(seen.st_mode) or size > longest:
+            wrong = errno.EFBIG if size > longest else errno.ENODEV
+            raise OSError(wrong, os.strerror(wrong), path)
         with mmap.mmap(-1, max(BLOCK, -(-size // BLOCK) * BLOCK)) as buffer:
             return buffer[: os.preadv(file, [buffer], 0)]
     finally:

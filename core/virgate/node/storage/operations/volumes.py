@@ -1,5 +1,6 @@
 """Images and volumes of a file domain: a folder per image, a volume is data, `.meta` and perhaps `.lease`."""
 
+import errno
 import fnmatch
 import os
 import shutil
@@ -20,6 +21,7 @@ from virgate.node.storage.operations.files import (
 )
 
 REMOVED = "_remove_me_"
+NO_FILE = (errno.ELOOP, errno.EFBIG, errno.ENODEV, errno.ENXIO, errno.EISDIR)
 
 Found = tuple[bytes | None, int, int]
 """Metadata of a volume (None if it has none), size of its data (-1 if it has none), bytes they occupy."""
@@ -46,10 +48,18 @@ def _is_volume(name: str) -> bool:
 
 
 def _look(path: Path) -> Found:
-    metadata = read_files([f"{path}.meta"])[0]
+    """What is no file of its own, a link above all, counts as damaged metadata and as data that are gone."""
     try:
-        seen = path.stat()
+        metadata = read_files([f"{path}.meta"])[0]
+    except OSError as problem:
+        if problem.errno not in NO_FILE:
+            raise
+        metadata = b""
+    try:
+        seen = path.lstat()
     except FileNotFoundError:
+        return metadata, -1, 0
+    if not stat.S_ISREG(seen.st_mode):
         return metadata, -1, 0
     return metadata, seen.st_size, seen.st_blocks * 512
 
@@ -149,7 +159,7 @@ def write_lease(path: str, lease: Lease, owner: Owner = None) -> None:
 
 def grow_volume(path: str, size: int) -> int:
     """Raises a raw volume's size, never lowers it; answers the size it has."""
-    file = os.open(path, os.O_RDWR)
+    file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         current = os.fstat(file).st_size
         if size > current:
@@ -188,7 +198,7 @@ def remove_garbage(images: str, volumes: bool = False) -> list[str]:
     found = [path for path in sorted(Path(images).iterdir()) if path.name.startswith(REMOVED)]
     for path in found:
         with suppress(FileNotFoundError):
-            shutil.rmtree(path)
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     if volumes:
         left = [path for folder in _image_folders(images) for path in sorted(folder.iterdir()) if _is_removed(path)]
         remove_files([str(path) for path in left])

@@ -9,10 +9,11 @@ from attrs import define, field
 
 from virgate.errors import VirgateError
 from virgate.hookspecs.leases import LeasePlace
-from virgate.hookspecs.storage import Kind
 from virgate.node.storage.errors import LeaseNotAcquired
 from virgate.node.storage.images.protection import Protection
 from virgate.node.storage.values import VolumeAddress
+
+LEASE_FILE = Path("/mnt/d/images/i/v1.lease")
 
 
 @define
@@ -39,15 +40,15 @@ class Lease:
 
 @define
 class Images:
-    async def lease_of(self, volume: str) -> tuple[Path, int]:
-        return Path("/dev/vg/leases"), 101 << 20
+    place: tuple[Path, int] | None = (Path("/dev/vg/leases"), 101 << 20)
+
+    async def lease_of(self, image: str, volume: str) -> tuple[Path, int] | None:
+        return self.place
 
 
 @define
 class FakeDomain:
     lease: Lease
-    kind: Kind = Kind.FILE
-    path: Path = Path("/mnt/d")
     images: Images = field(factory=Images)
 
 
@@ -67,10 +68,10 @@ def protection(**domains: FakeDomain) -> Protection:
 @pytest_twisted.ensureDeferred
 async def test_the_leases_of_all_volumes_are_taken_where_their_domain_keeps_them() -> None:
     files, blocks = Lease(), Lease()
-    guards = await protection(a=FakeDomain(files), b=FakeDomain(blocks, Kind.BLOCK)).take(
+    guards = await protection(a=FakeDomain(files, Images((LEASE_FILE, 0))), b=FakeDomain(blocks)).take(
         "machine", [VolumeAddress("b", "i", "v2"), VolumeAddress("a", "i", "v1"), VolumeAddress("b", "i", "v2")]
     )
-    assert files.taken == [LeasePlace("v1", Path("/mnt/d/images/i/v1.lease"))]
+    assert files.taken == [LeasePlace("v1", LEASE_FILE)]
     assert blocks.taken == [LeasePlace("v2", Path("/dev/vg/leases"), 101 << 20)]
     guards.started()
     assert (files.said, blocks.said) == (["started"], ["started"])
@@ -81,6 +82,12 @@ async def test_a_domain_that_only_this_host_sees_needs_none() -> None:
     local = Lease(volume_leases=False, refuses=True)
     guards = await protection(a=FakeDomain(local)).take("machine", [VolumeAddress("a", "i", "v")])
     assert guards.held == ()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_volume_without_a_place_for_a_lease_cannot_be_protected() -> None:
+    with pytest.raises(LeaseNotAcquired, match="no place"):
+        await protection(a=FakeDomain(Lease(), Images(None))).take("machine", [VolumeAddress("a", "i", "v")])
 
 
 @pytest_twisted.ensureDeferred

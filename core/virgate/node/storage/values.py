@@ -105,8 +105,9 @@ class PreparedVolume:
     path: str
     format: str
     """`raw` or `cow`."""
-    chain: tuple[dict[str, str], ...]
-    info: dict[str, str]
-    """The member of the chain that was asked for: domainID, imageID, volumeID, path, volType."""
+    chain: tuple[dict[str, Any], ...]
+    info: dict[str, Any]
+    """The member of the chain that was asked for: domainID, imageID, volumeID, path, volType, and with leases of
+    volumes leasePath and leaseOffset."""
     kind: str = "file"
     """`file` or `block`: what the path leads to."""

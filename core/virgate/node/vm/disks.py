@@ -1,6 +1,6 @@
 """How machines meet storage: prepare a disk before the guest starts, tear it down when the guest is gone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from virgate.domxml.errors import BadDevice
@@ -48,8 +48,8 @@ class HostDisks:
                 prepared.path,
                 FORMATS.get(prepared.format, prepared.format),
                 _kind(prepared.path, prepared.kind),
-                tuple(prepared.chain),
-                prepared.info if isinstance(prepared.info, dict) else {},
+                tuple(_unleased(volume) for volume in prepared.chain),
+                _unleased(prepared.info) if isinstance(prepared.info, dict) else {},
             )
         path = disk.path or (f"/dev/mapper/{disk.guid}" if disk.guid else f"/dev/disk/by-uuid/{disk.uuid}")
         if disk.is_empty:
@@ -65,6 +65,11 @@ class HostDisks:
             raise BadDevice("lease", f"lease {lease.lease_id} of domain {lease.domain_id} was not found")
         place = await self._leases().place(lease.domain_id, lease.lease_id)
         return LeaseSource(str(place.path), place.offset)
+
+
+def _unleased(volume: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the place of its lease: that is held by a guard, and the hypervisor must not want it, too."""
+    return {key: value for key, value in volume.items() if not key.startswith("lease")}
 
 
 def _kind(path: str, disk_type: str = "") -> Any:

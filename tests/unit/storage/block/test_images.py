@@ -102,7 +102,7 @@ def test_metadata_and_lease_lie_where_the_slot_says(block):
     with leases.open("rb") as file:
         file.seek(layout.lease_offset(2, 1 << 20))
         assert file.read(37) == uuid(4, 2).encode() + b"\0"
-    path, offset = now(block.images.lease_of(uuid(4, 2)))
+    path, offset = now(block.images.lease_of(uuid(3), uuid(4, 2)))
     assert (path.name, offset) == ("leases", 102 << 20)
 
 
@@ -127,7 +127,7 @@ def test_domains_without_volume_leases_get_none(block):
     block.make(1, 1)
     assert (block.disks.store / "leases").read_bytes()[: 200 << 20].count(0) == 200 << 20
     assert block.entry(1).slot == 4
-    assert now(block.images.lease_of(uuid(4))) is None
+    assert now(block.images.lease_of(uuid(3), uuid(4))) is None
 
 
 # seen

@@ -104,8 +104,7 @@ class BlockImages(ImageStore):
         size = (await self._entry(volume)).size
         return size, size
 
-    async def lease_of(self, volume: str) -> tuple[Path, int] | None:
-        """Where the lease of a volume is; None where volumes have none."""
+    async def lease_of(self, image: str, volume: str) -> tuple[Path, int] | None:
         slot, alignment = (await self._entry(volume)).slot, self._slots.alignment
         if slot is None or alignment is None:
             return None

@@ -126,7 +126,7 @@ async def _group(domain: Any) -> AsyncIterator[Finding]:
     if not domain.lease.volume_leases:
         return
     for entry in found.values():
-        if entry.known and (place := await domain.images.lease_of(entry.name)):
+        if entry.known and (place := await domain.images.lease_of(entry.image, entry.name)):
             data = await domain.files.call("read_data", str(place[0]), place[1], SECTOR)
             for finding in leases.examine_lease(f"{entry.image}/{entry.name}", data, domain.id, entry.name):
                 yield finding

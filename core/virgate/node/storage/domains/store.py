@@ -99,6 +99,10 @@ class ImageStore(ABC):
         """Size as it appears, bytes it occupies."""
 
     @abstractmethod
+    async def lease_of(self, image: str, volume: str) -> tuple[Path, int] | None:
+        """Where the lease of a volume is, file and offset; None where volumes have none."""
+
+    @abstractmethod
     async def read_data(self, image: str, volume: str, start: int, length: int) -> bytes:
         """Bytes of a volume as they are stored; fewer at its end. `start` counts whole blocks of 4096 bytes."""
 

@@ -146,15 +146,18 @@ class FileImages(ImageStore):
         size, allocated = await self._files.call("measure_volume", str(self.path(image, volume)))
         return size, allocated
 
+    async def lease_of(self, image: str, volume: str) -> tuple[Path, int] | None:
+        return None if self._lease is None else (Path(f"{self.path(image, volume)}.lease"), 0)
+
     async def read_data(self, image: str, volume: str, start: int, length: int) -> bytes:
-        data: bytes = await self._files.call("read_data", str(self.path(image, volume)), start, length)
+        data: bytes = await self._files.call("read_data", str(self.path(image, volume)), start, length, True)
         return data
 
     async def write_data(self, image: str, volume: str, start: int, data: bytes) -> None:
-        await self._files.call("write_data", str(self.path(image, volume)), start, data)
+        await self._files.call("write_data", str(self.path(image, volume)), start, data, True)
 
     async def flush(self, image: str, volume: str) -> None:
-        await self._files.call("flush_data", str(self.path(image, volume)))
+        await self._files.call("flush_data", str(self.path(image, volume)), True)
 
     def used(self, image: str, *volumes: str) -> AbstractAsyncContextManager[None]:
         return nullcontext()

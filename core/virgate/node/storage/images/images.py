@@ -1,6 +1,7 @@
 """The front of images: listed, prepared for machines, torn down, deleted (spec xmlrpc-storage 3.5, 4.4)."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from attrs import evolve, frozen
 
@@ -48,7 +49,7 @@ class Images:
                 folder = await found.images.open(image)
         if not is_blank(pool):
             folder = self.jobs.domains.repository.pool(pool) / part(domain) / "images" / image
-        told = tuple(self._told(found, VolumeAddress(domain, image, member.id)) for member in chain)
+        told = tuple([await self._told(found, VolumeAddress(domain, image, member.id)) for member in chain])
         form = "cow" if leaf.metadata.format is VolumeFormat.COW else "raw"
         return PreparedVolume(str(folder / volume), form, told, told[-1], found.kind.value)
 
@@ -111,11 +112,13 @@ class Images:
                 return volume
         return None
 
-    def _told(self, domain: Domain, address: VolumeAddress) -> dict[str, str]:
+    async def _told(self, domain: Domain, address: VolumeAddress) -> dict[str, Any]:
+        lease = await domain.images.lease_of(address.image, address.volume)
         return {
             "domainID": address.domain,
             "imageID": address.image,
             "volumeID": address.volume,
             "path": str(domain.path / "images" / address.image / address.volume),
             "volType": "path",
+            **({"leasePath": str(lease[0]), "leaseOffset": lease[1]} if lease else {}),
         }

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any, cast
+from typing import cast
 
 from attrs import astuple, frozen
 
 from virgate.hookspecs.leases import ExternalLeaseManager, Guard, LeasePlace
-from virgate.hookspecs.storage import Kind
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.domains.domains import Domains
+from virgate.node.storage.errors import LeaseNotAcquired
 from virgate.node.storage.values import VolumeAddress
 
 
@@ -52,7 +52,7 @@ class Protection:
 
 
 async def _place(domain: Domain, volume: VolumeAddress) -> LeasePlace:
-    if domain.kind is Kind.FILE:
-        return LeasePlace(volume.volume, domain.path / "images" / volume.image / f"{volume.volume}.lease")
-    path, offset = await cast(Any, domain.images).lease_of(volume.volume)
-    return LeasePlace(volume.volume, path, offset)
+    found = await domain.images.lease_of(volume.image, volume.volume)
+    if found is None:
+        raise LeaseNotAcquired(volume.domain, f"volume {volume.volume} has no place for one")
+    return LeasePlace(volume.volume, *found)

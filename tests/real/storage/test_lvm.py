@@ -1,12 +1,17 @@
 """`lvm` itself on loop devices: groups, volumes, tags, sizes; and how seldom it has to be asked."""
 
+import fcntl
+import os
 from functools import partial
+from pathlib import Path
 
 import pytest
 import pytest_twisted
 from contract.storage.disks import GIB, disks, private_lvm
 from lab.process import run
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import deferLater
 
 from virgate.node.storage.errors.volume_groups import (
     CannotInitializeDevice,
@@ -15,6 +20,7 @@ from virgate.node.storage.errors.volume_groups import (
 )
 from virgate.node.storage.lvm.commands import Method
 from virgate.node.storage.lvm.lvm import Lvm
+from virgate.run.writers import writers
 
 SD = "3e7a1c52-9d40-4b7e-8f21-6a5b0c1d2e3f"
 EXTENT = 128 << 20
@@ -216,3 +222,27 @@ async def test_a_filter_does_what_a_list_of_devices_does(devices):
     await lvm.create(SD, "one", 128)
     assert list(await lvm.volumes(SD, fresh=True)) == ["one"]
     assert (await lvm.group(SD)).pvs == tuple(devices[:2])
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_change_counts_as_a_writer_until_it_ends(lvm, group, tmp_path):
+    """LVM closes what it does not expect; the sign by which leases are held until nothing writes must stay open."""
+    await group()
+    pipe = os.readlink(f"/proc/self/fd/{writers().writing}")
+    place = tmp_path / "lvm" / "lock" / f"V_{SD}"
+    with place.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        change = Deferred.fromCoroutine(lvm.change_group_tags(SD, add=["new"]))
+        while not (waiting := [links for links in open_in_children() if str(place) in links]):
+            await deferLater(reactor, 0.01)
+    await change
+    assert pipe in waiting[0]
+    assert "new" in (await lvm.group(SD, fresh=True)).tags
+
+
+def open_in_children():
+    for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+        try:
+            yield [os.readlink(entry) for entry in Path(f"/proc/{child}/fd").iterdir()]
+        except OSError:
+            continue

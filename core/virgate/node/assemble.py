@@ -15,9 +15,11 @@ from virgate.libvirt.settings import LibvirtSettings
 from virgate.node.host.host import Host
 from virgate.node.host.report import OVERHEAD_MIB, MachinesReport
 from virgate.node.node import Node
+from virgate.node.storage.assembling import OPERATIONS
+from virgate.node.storage.assembling import assemble as assemble_storage
 from virgate.node.storage.devices.settings import DeviceSettings
 from virgate.node.storage.mailbox.settings import MailboxSettings
-from virgate.node.storage.manager import OPERATIONS, Storage
+from virgate.node.storage.manager import Storage
 from virgate.node.storage.pools.settings import SpmSettings
 from virgate.node.storage.settings import StorageSettings
 from virgate.node.storage.thin.endpoint import Endpoint
@@ -105,7 +107,7 @@ def _sockets(settings: Settings, places: Places) -> tuple[Path, Path]:
 
 def _storage(settings: Settings, places: Places, hooks: Hooks, events: EventBus, host: Callable[[], str]) -> Storage:
     values, recoveries, thin = settings[StorageSettings], Recoveries(), settings[ThinSettings]
-    storage = Storage.assembled(
+    storage = assemble_storage(
         values,
         repository=Path(values.repository) if values.repository else places.state_dir / "data-center",
         run_dir=places.run_dir,

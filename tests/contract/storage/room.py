@@ -12,8 +12,8 @@ from virgate.api.dispatch import Api
 from virgate.api.verb import Caller
 from virgate.events import EventBus
 from virgate.hookspecs import leases, storage
+from virgate.node.storage.assembling import OPERATIONS, assemble
 from virgate.node.storage.images.qemu_img import QemuImg
-from virgate.node.storage.manager import OPERATIONS, Storage
 from virgate.node.storage.settings import StorageSettings
 from virgate.node.tasks.locks import Locks
 from virgate.node.tasks.manager import Tasks
@@ -49,7 +49,7 @@ class Room:
         reactor: Any = clock
         if reactor is None:
             from twisted.internet import reactor
-        self.storage = Storage.assembled(
+        self.storage = assemble(
             StorageSettings(),
             repository=base / "data-center",
             run_dir=base / "run",

@@ -8,8 +8,8 @@ import pytest_twisted
 from contract.storage.room import BLANK, POOL, Room, uuid
 from twisted.internet.defer import Deferred
 
+from virgate.node.storage.assembling import OPERATIONS
 from virgate.node.storage.domains.probing import PROVEN, SOON
-from virgate.node.storage.manager import OPERATIONS
 from virgate.run.helper import Helpers
 
 DOMAIN, OTHER = uuid(2), uuid(2, 2)

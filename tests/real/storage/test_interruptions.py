@@ -8,7 +8,7 @@ import pytest_twisted
 from contract.storage.room import BLANK, POOL, Room, uuid
 from twisted.internet.defer import Deferred, fail
 
-from virgate.node.storage.manager import OPERATIONS
+from virgate.node.storage.assembling import OPERATIONS
 from virgate.run.helper import Helpers
 
 DOMAIN, IMAGE = uuid(2), uuid(3)

@@ -13,8 +13,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import deferLater
 
+from virgate.node.storage.assembling import OPERATIONS
 from virgate.node.storage.images.transfer import PIECE
-from virgate.node.storage.manager import OPERATIONS
 from virgate.run.helper import Helpers
 
 DOMAIN, IMAGE, VOLUME = uuid(2), uuid(3), uuid(4)

@@ -81,9 +81,10 @@ def half_block(storage: Storage, *, lease: int | None = 1 << 20) -> type[FileDom
 
         def __init__(self, record: Any, path: Any, files: Any, type: Any, given: Any, **others: Any) -> None:
             super().__init__(record, path, files, type, given, **others)
+            self.lvm = storage.disks.lvm()
             self.images: Any = BlockImages(
                 record.id,
-                storage.disks.lvm(),
+                self.lvm,
                 files,
                 others["repository"],
                 others["qemu"],

@@ -6,7 +6,8 @@ written. `Steps` counts what changes storage, and lets one of those steps fail o
 
 import errno
 import json
-from collections.abc import Coroutine
+import os
+from collections.abc import Coroutine, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -125,7 +126,8 @@ class PlayedQemu(QemuImg):
         await self._step("convert")
         content, size = seen(source, source_format), _size(source, source_format)
         if target_format is VolumeFormat.RAW:
-            target.write_bytes(bytes(size))
+            with target.open("wb") as file:
+                file.truncate(size)
             write(target, target_format, content)
             return
         name, form = backing or (None, "")
@@ -151,12 +153,24 @@ class PlayedQemu(QemuImg):
 def seen(path: Path, form: VolumeFormat) -> Content:
     """What a guest sees in the volume and those below it."""
     if form is VolumeFormat.RAW:
-        data = path.read_bytes()
-        return {start // BLOCK: data[start] for start in range(0, len(data), BLOCK) if data[start]}
+        return {block: first for block, first in _firsts(path) if first}
     found = load(path)
     below = seen(path.parent / found["backing"], _form(found["form"])) if found["backing"] else {}
     merged = below | {int(block): value for block, value in found["blocks"].items()}
     return {block: value for block, value in merged.items() if value}
+
+
+def _firsts(path: Path) -> Iterator[tuple[int, int]]:
+    """Number and first byte of each block that is no hole."""
+    with path.open("rb") as file:
+        start, end = 0, file.seek(0, os.SEEK_END)
+        while start < end:
+            try:
+                start = os.lseek(file.fileno(), start, os.SEEK_DATA) // BLOCK * BLOCK
+            except OSError:  # nothing but holes from here on
+                return
+            yield start // BLOCK, os.pread(file.fileno(), 1, start)[0]
+            start += BLOCK
 
 
 def write(path: Path, form: VolumeFormat, content: Content) -> None:

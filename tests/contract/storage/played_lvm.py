@@ -9,13 +9,23 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
+from virgate.node.storage.formats.layout import special_volumes_mib
 from virgate.node.storage.lvm.lvm import Lvm
 from virgate.run.process import Finished
 
 EXTENT = 128 << 20
 SHORT = 1 << 20
-SPECIAL = {"metadata": 128, "leases": 2048}
-PLAIN = ("--autobackup", "--size", "--name", "--contiguous", "--wipesignatures", "--available", "--driverloaded")
+SPECIAL = special_volumes_mib(5, 1 << 20)
+PLAIN = (
+    "--autobackup",
+    "--size",
+    "--name",
+    "--contiguous",
+    "--wipesignatures",
+    "--zero",
+    "--available",
+    "--driverloaded",
+)
 
 
 @frozen

@@ -42,6 +42,10 @@ class BlockHouse(House):
     def capacities(self, place):
         return {SIZE, EXTENT}
 
+    def is_played(self, what):
+        """Logical volumes are shorter than they are."""
+        return super().is_played(what) or what.startswith("its data end at")
+
     def folder(self, place):
         return self.storage.disks.store if place[0] == BLOCK else super().folder(place)
 

@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,14 @@ reactor.run()
 """
 
 
+def runs(pid: int) -> int:
+    """Waits until the child has become the program: before that, setpriv has promised nothing. No event tells it."""
+    ends = time.monotonic() + 10
+    while Path(f"/proc/{pid}/comm").read_text() != "sleep\n" and time.monotonic() < ends:
+        time.sleep(0.002)
+    return pid
+
+
 def inherits(pid: int) -> bool:
     pipe = os.readlink(f"/proc/self/fd/{writers().writing}")
     return any(os.readlink(entry) == pipe and os.access(entry, os.W_OK) for entry in Path(f"/proc/{pid}/fd").iterdir())
@@ -40,7 +49,7 @@ def inherits(pid: int) -> bool:
 @pytest_twisted.ensureDeferred
 async def test_a_program_that_writes_has_the_pipe_and_no_other_has() -> None:
     async with spawn(["sleep", "60"], writes=True) as writing, spawn(["sleep", "60"]) as other:
-        assert (inherits(writing.pid), inherits(other.pid)) == (True, False)
+        assert (inherits(runs(writing.pid)), inherits(runs(other.pid))) == (True, False)
 
 
 @pytest_twisted.ensureDeferred
@@ -74,7 +83,7 @@ def test_only_what_writes_dies_with_the_daemon(writes: bool) -> None:
     argv = ["writes" if writes else "other", "sleep", "60"]
     daemon = subprocess.Popen([sys.executable, "-c", DAEMON, *argv], stdout=subprocess.PIPE)
     assert daemon.stdout is not None
-    child = os.pidfd_open(int(daemon.stdout.readline()))
+    child = os.pidfd_open(runs(int(daemon.stdout.readline())))
     try:
         daemon.kill()
         daemon.wait()

@@ -31,7 +31,7 @@ unit: setup-test ## the tests without I/O, under a minute
 
 lab: setup-test ## the tests with several hosts: namespaces, user-mode Linux, NFS, iSCSI, sanlock
 	@contrib/guest/build.sh
-	@$(SUDO) $(PY) -m pytest -m lab tests/lab
+	@$(SUDO) $(PY) -m pytest -m lab tests/lab -n 2 --dist loadfile
 
 bench: setup-test ## measures what the documentation promises; writes build/bench.json and a table
 	@contrib/guest/build.sh

@@ -47,6 +47,7 @@ setup(
             "pytest>=8",
             "pytest-timeout>=2.3",
             "pytest-twisted>=1.14",
+            "pytest-xdist>=3.5",
             "ruff>=0.6",
         ],
     },

@@ -211,3 +211,14 @@ async def test_a_helper_does_the_same_by_name(tmp_path):
     assert await store.load() == [record("x")]
     await store.remove("t")
     assert await store.load() == []
+
+
+def test_links_and_endless_files_of_other_hosts_are_not_read(tmp_path):
+    folder = tmp_path / "tasks" / "t"
+    folder.mkdir(parents=True)
+    (tmp_path / "secret").write_bytes(b"secret")
+    (folder / "t.task").write_bytes(b"id = t\n")
+    (folder / "t.result").symlink_to(tmp_path / "secret")
+    with (folder / "t.job.0").open("wb") as endless:
+        endless.truncate(1 << 40)
+    assert folders.read_folders(str(tmp_path / "tasks")) == {"t": {"t.task": b"id = t\n"}}

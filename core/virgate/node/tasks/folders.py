@@ -13,6 +13,8 @@ from pathlib import Path
 
 TEMP = ".temp"
 BACKUP = ".backup"
+LONGEST = 1 << 20
+"""Bytes of one file of a task."""
 
 
 def read_folders(root: str) -> dict[str, dict[str, bytes]]:
@@ -20,8 +22,15 @@ def read_folders(root: str) -> dict[str, dict[str, bytes]]:
     found = {}
     for entry in os.scandir(root):
         if entry.is_dir(follow_symlinks=False):
-            found[entry.name] = {file.name: file.read_bytes() for file in Path(entry.path).iterdir() if file.is_file()}
+            found[entry.name] = {
+                file.name: Path(file).read_bytes() for file in os.scandir(entry.path) if _is_ours(file)
+            }
     return found
+
+
+def _is_ours(file: "os.DirEntry[str]") -> bool:
+    """Other hosts write here, too: a link is not followed, and what no host writes is not read."""
+    return file.is_file(follow_symlinks=False) and file.stat(follow_symlinks=False).st_size <= LONGEST
 
 
 def write_folder_atomically(folder: str, files: Mapping[str, bytes]) -> None:

@@ -54,8 +54,14 @@ class IllegalChain(StorageError):
 
 
 @error
-class CannotCopyImage(StorageError):
+class ImageNotCopied(StorageError):
+    """Whatever kept data of an image from being copied."""
+
     code: ClassVar[int] = 261
+
+
+@error
+class CannotCopyImage(ImageNotCopied):
     text: ClassVar[str] = "Cannot copy {self.source} to {self.target}: {self.reason}"
     source: str
     target: str
@@ -71,10 +77,9 @@ class CannotMoveAll(StorageError):
 
 
 @error
-class HttpFailed(StorageError):
+class HttpFailed(ImageNotCopied):
     """`server` is host and port: a URL may hold a secret."""
 
-    code: ClassVar[int] = 261
     text: ClassVar[str] = "Cannot copy an image from or to {self.server}: {self.reason}"
     server: str
     reason: str

@@ -48,6 +48,7 @@ from virgate.units import MiB, Size
 if TYPE_CHECKING:
     from virgate.node.storage.images.merging import Merging
     from virgate.node.storage.images.moving import Moving
+    from virgate.node.storage.sdm.sdm import Sdm
 
 OPERATIONS = "virgate.node.storage.operations"
 """The module that the helpers of storage run."""
@@ -125,6 +126,7 @@ def assemble(
         clock=clock,
         host=host,
         protection=Protection(domains),
+        sdm=late(lambda: _sdm(domains, locks, qemu, clock)),
         mailboxes=mailboxes,
         growing=growing,
         tasks=tasks,
@@ -143,3 +145,10 @@ def _merging(jobs: Jobs, qemu: QemuImg) -> "Merging":
     from virgate.node.storage.images.merging import Merging
 
     return Merging(jobs, qemu)
+
+
+def _sdm(domains: Domains, locks: Locks, qemu: QemuImg, clock: Clock) -> "Sdm":
+    from virgate.node.storage.sdm.registry import JobRegistry
+    from virgate.node.storage.sdm.sdm import Sdm
+
+    return Sdm(domains, locks, qemu, JobRegistry(clock))

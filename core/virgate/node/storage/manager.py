@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from virgate.node.storage.images.moving_many import ManyMoves
     from virgate.node.storage.images.remote import Remote
     from virgate.node.storage.images.sparsifying import Sparsifying
+    from virgate.node.storage.sdm.sdm import Sdm
 
 
 @frozen(kw_only=True)
@@ -62,6 +63,7 @@ class Storage:
     files: IsoFiles
     machine_files: MachineFiles
     protection: Protection
+    sdm: "Sdm"
     mailboxes: Mailboxes
     growing: Growing
     tasks: Tasks

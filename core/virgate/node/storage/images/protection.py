@@ -43,7 +43,7 @@ class Protection:
             for domain, members in groupby(sorted(set(volumes), key=astuple), lambda volume: volume.domain):
                 found = await self.domains.find(domain)
                 if found.lease.volume_leases:
-                    places = [await _place(found, volume) for volume in members]
+                    places = [await place_of(found, volume) for volume in members]
                     held.append(await cast(ExternalLeaseManager, found.lease).guard(machine, places))
         except BaseException:
             Guards(tuple(held)).end()
@@ -51,7 +51,8 @@ class Protection:
         return Guards(tuple(held))
 
 
-async def _place(domain: Domain, volume: VolumeAddress) -> LeasePlace:
+async def place_of(domain: Domain, volume: VolumeAddress) -> LeasePlace:
+    """Where the lease of a volume is."""
     found = await domain.images.lease_of(volume.image, volume.volume)
     if found is None:
         raise LeaseNotAcquired(volume.domain, f"volume {volume.volume} has no place for one")

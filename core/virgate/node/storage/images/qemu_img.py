@@ -99,13 +99,18 @@ class QemuImg:
 
     async def measure(self, path: Path, form: VolumeFormat, level: str, *, alone: bool = False) -> int:
         """The bytes that a qcow2 copy needs, tables included; `alone` without what its parents hold."""
+        found = await self.measured(path, form, level, alone=alone)
+        return found["required"] + found.get("bitmaps", 0)
+
+    async def measured(self, path: Path, form: VolumeFormat, level: str, *, alone: bool = False) -> dict[str, int]:
+        """The same in parts: `required`, `fully-allocated`, and `bitmaps` if it has any."""
         argv = [self.program, "measure", "--output=json", "-O", "qcow2", "-o", f"compat={level}"]
         if alone and form is VolumeFormat.COW:
             argv.append("json:" + json.dumps({"driver": "qcow2", "backing": None, "file.filename": str(path)}))
         else:
             argv += ["-f", NAMES[form], str(path)]
         found = json.loads(await self._run(self.limits.around(argv, whole=True), path.parent))
-        return int(found["required"]) + int(found.get("bitmaps", 0))
+        return {name: int(value) for name, value in found.items()}
 
     async def end(self, path: Path) -> int:
         """Where the last used cluster of a qcow2 file ends. Clusters that leaked count: they are in the way, too."""

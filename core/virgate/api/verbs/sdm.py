@@ -1,0 +1,46 @@
+"""Verbs about the data of volumes that any host of a pool may work on (spec xmlrpc-storage 11)."""
+
+from virgate.api.verb import Family, Reply, verb
+from virgate.api.wire import Anything, Array, Flag, Integer, Struct, Text, Uuid
+from virgate.node.node import Node
+
+STORAGE = Family.STORAGE
+
+
+@verb("SDM.copy_data", xmlrpc="sdmCopyData", family=STORAGE)
+async def copy_data(node: Node, job: Uuid, source: Struct, destination: Struct, bitmaps: Flag = False) -> None:
+    """Start a job that fills a volume with what another one holds."""
+    await node.storage.sdm.copy_data(job, source, destination)
+
+
+@verb("SDM.update_volume", xmlrpc="sdmUpdateVolume", family=STORAGE)
+async def update_volume(node: Node, job: Uuid, volume: Struct, changes: Struct) -> None:
+    """Start a job that changes a volume's description, role, legality or generation."""
+    await node.storage.sdm.update_volume(job, volume, changes)
+
+
+@verb("Host.getJobs", xmlrpc="getJobs", family=STORAGE)
+async def jobs(node: Node, job_type: Anything = None, job_ids: Array = ()) -> Reply:  # type: ignore[assignment]
+    """Jobs of this host, and how those of the last hour ended."""
+    return Reply({"jobs": node.storage.sdm.jobs.told(job_type, job_ids)})
+
+
+@verb("Volume.measure", xmlrpc="measureVolume", family=STORAGE)
+async def measure(
+    node: Node, volume: Text, pool: Text, domain: Text, image: Text, form: Integer, backing: Flag = True
+) -> Reply:
+    """How many bytes a copy of a volume takes."""
+    from virgate.node.storage.sdm.volumes import Target
+    from virgate.node.storage.values import new_format
+
+    target = Target.read({"sd_id": domain, "img_id": image, "vol_id": volume})
+    return Reply({"result": await node.storage.sdm.measure(target, new_format(form), backing=backing)})
+
+
+@verb("Volume.getQemuImageInfo", xmlrpc="getQemuImageInfo", family=STORAGE)
+async def image_info(node: Node, domain: Text, pool: Text, image: Text, volume: Text) -> Reply:
+    """What the header of a volume's data says."""
+    from virgate.node.storage.sdm.volumes import Target
+
+    target = Target.read({"sd_id": domain, "img_id": image, "vol_id": volume})
+    return Reply({"info": await node.storage.sdm.image_info(target)})

@@ -1,0 +1,75 @@
+"""One volume as a job has it: named by a client, kept from other hosts, and never half changed for anybody."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from attrs import evolve, frozen
+
+from virgate.errors import InvalidParameter
+from virgate.node.storage.domains.domain import Domain
+from virgate.node.storage.errors.jobs import WrongGeneration
+from virgate.node.storage.formats.volume_metadata import MAX_GENERATION, Legality, VolumeMetadata
+from virgate.node.storage.images.protection import place_of
+from virgate.node.storage.repository import part
+from virgate.node.storage.values import VolumeAddress
+
+
+@frozen
+class Target:
+    """`generation` is the one that the client knows of; None if it does not care."""
+
+    address: VolumeAddress
+    generation: int | None = None
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> "Target":
+        """From `{sd_id, img_id, vol_id, generation}`; `InvalidParameter` (1000)."""
+        try:
+            address = VolumeAddress(*(part(given[name]) for name in ("sd_id", "img_id", "vol_id")))
+        except KeyError as missing:
+            raise InvalidParameter("volume", f"without {missing.args[0]}") from None
+        generation = given.get("generation")
+        if generation is not None and not (isinstance(generation, int) and 0 <= generation <= MAX_GENERATION):
+            raise InvalidParameter("generation", generation)
+        return cls(address, generation)
+
+
+async def metadata_of(domain: Domain, address: VolumeAddress) -> VolumeMetadata:
+    return (await domain.images.survey(address.image)).volume(address.volume).metadata
+
+
+async def checked(domain: Domain, target: Target) -> VolumeMetadata:
+    """`WrongGeneration` (911) if somebody worked on the volume since the client looked."""
+    metadata = await metadata_of(domain, target.address)
+    if target.generation not in (None, metadata.generation):
+        raise WrongGeneration(target.address.volume, target.generation, metadata.generation)
+    return metadata
+
+
+@asynccontextmanager
+async def leased(domain: Domain, address: VolumeAddress) -> AsyncIterator[None]:
+    """Inside, no other host works on the volume; `LeaseNotAcquired` (651). Domains of one host need no lease."""
+    if not domain.lease.volume_leases:
+        yield
+        return
+    place = await place_of(domain, address)
+    await domain.lease.acquire_other(place)
+    try:
+        yield
+    finally:
+        await domain.lease.release_other(place)
+
+
+@asynccontextmanager
+async def operation(domain: Domain, target: Target) -> AsyncIterator[VolumeMetadata]:
+    """Inside, the volume is illegal; afterwards it is legal and of the next generation, both in one write.
+
+    When the block fails the volume stays illegal, and of the generation it was: it can be tried again.
+    """
+    metadata = evolve(await checked(domain, target), legality=Legality.ILLEGAL)
+    image, volume = target.address.image, target.address.volume
+    await domain.images.write(image, volume, metadata)
+    yield metadata
+    now = await metadata_of(domain, target.address)
+    await domain.images.write(image, volume, now.next_generation())

@@ -69,7 +69,6 @@ setup(
             "local-lease = virgate_plugins.leases.local",
             "sanlock = virgate_plugins.leases.sanlock",
             "safelease = virgate_plugins.leases.safelease",
-            "safelease = virgate_plugins.leases.safelease",
         ],
     },
 )

@@ -18,7 +18,7 @@ from lab.servers import NfsServer
 from lab.timeline import Timeline
 from lab.watcher import Watcher
 
-TIMES, PATIENCE = 200, 75.0
+TIMES, PATIENCE = 200, 45.0
 """How often a domain is taken out and back, if that takes no longer than so many seconds."""
 ALREADY_ATTACHED = 380
 TOLD_APART = ("ctime", "mtime", "status")
@@ -183,6 +183,7 @@ def move_all(site: Site, disks: list[Disk], target: str) -> list[Disk]:
     ]
     with ThreadPoolExecutor() as waiting:
         list(waiting.map(lambda task: pool.spm.task(task, seconds=180), tasks))
+    pool.spm.renew()  # this thread said nothing meanwhile
     kinds = ["block" if domain != site.files else "file" for domain in (disks[0].domain, target)]
     said = f"{len(disks)} disks moved from {kinds[0]} to {kinds[1]} in {time.monotonic() - began:.1f} s"
     site.note(said)
@@ -195,12 +196,12 @@ def move_all(site: Site, disks: list[Disk], target: str) -> list[Disk]:
 
 
 @pytest.mark.timeout(500)
-def test_ten_disks_of_a_machine_move_at_once_to_a_block_domain_to_another_and_back(site: Site) -> None:
+def test_ten_disks_of_a_machine_move_at_once_to_a_block_domain_and_back(site: Site) -> None:
     pool = site.ours
     disks = [pool.disk(8 * MIB, domain=site.files) for _ in range(10)]
     for number, disk in enumerate(disks, start=1):
         pool.write(disk, number, 0, MIB)
-    for target in (site.master, site.traveller, site.files):
+    for target in (site.traveller, site.files):
         disks = move_all(site, disks, target)
     for number, disk in enumerate(disks, start=1):
         assert pool.holds(disk, number, 0, MIB)

@@ -1,6 +1,5 @@
 """Volumes and images under change: what is asked of them, what is refused, and what is left when it fails."""
 
-
 import pytest
 from contract.storage.light import load, now, seen, write
 from contract.storage.room import BLANK, POOL, uuid

@@ -44,10 +44,13 @@ class Played:
         self.did.append((metadata.legality, metadata.generation))
         self.metadata = metadata
 
+    async def lease_of(self, image, volume):
+        return Path("/domain/lease"), 4096
+
     async def acquire_other(self, lease):
         if self.taken:
             raise LeaseNotAcquired("sd", "host 2 has it")
-        self.did.append(f"take {lease.path}")
+        self.did.append(f"take {lease.path} {lease.offset}")
 
     async def release_other(self, lease):
         self.did.append(f"give {lease.name}")
@@ -64,7 +67,7 @@ def test_the_volume_is_illegal_during_the_work_and_of_the_next_generation_after_
     domain = Played()
     now(work(domain, 999))
     assert domain.did == [
-        "take /domain/images/img/vol.lease",
+        "take /domain/lease 4096",
         (Legality.ILLEGAL, 999),
         "work",
         (Legality.LEGAL, 0),  # behind the last one comes the first, in one write with the legality

@@ -55,6 +55,8 @@ class Reading(Running):
     """How often something happened that makes a report of before untrue."""
     _renewing: bool = False
     _locks: defaultdict[str, DeferredLock] = field(factory=lambda: defaultdict(DeferredLock))
+    _own: dict[str, _Report] = field(factory=dict)
+    """Of groups that were asked for alone."""
     _met: dict[str, VolumeGroup] = field(factory=dict)
     """The groups as they were told last: where they lie is known also when a report is not true any more."""
 
@@ -84,9 +86,12 @@ class Reading(Running):
 
     async def group(self, name: str, fresh: bool = False, *, age: float = AGE) -> VolumeGroup:
         """`NoSuchGroup` (506). One that is not known is looked for. `CannotListGroups` for one that is away."""
-        report = None if fresh else self._reports.get(GROUPS)
-        if report is not None and name in report.found and report.began >= self.clock.seconds() - age:
-            return _present(report.found[name])
+        known = [
+            report for report in (self._own.get(name), self._reports.get(GROUPS)) if report and name in report.found
+        ]
+        newest = max(known, key=lambda report: report.began, default=None)
+        if newest is not None and not fresh and newest.began >= self.clock.seconds() - age:
+            return _present(newest.found[name])
         if name in self._met and (own := await self._own_report(name)) is not None:
             return own
         found = (await self.groups(fresh=True)).get(name)
@@ -115,11 +120,14 @@ class Reading(Running):
         devices = set(self._devices_of(name))
         if not devices:
             return None
+        began, changes = self.clock.seconds(), self._changes[GROUPS]
         finished = await self._attempt(commands.group_report(name), devices, CannotListGroups, PATIENCE)
         found = reports.volume_groups(finished.stdout).get(name) if finished.code == 0 else None
         if found is None or reports.UNKNOWN in found.pvs:
             return None
         self._met = {**self._met, name: found}
+        if self._changes[GROUPS] == changes:
+            self._own[name] = _Report(began, {name: found})
         return found
 
     async def _all_groups(self) -> tuple[set[str], dict[str, VolumeGroup]]:
@@ -165,6 +173,7 @@ class Reading(Running):
         """Another host changed the group, or (None) anything may have changed: what was read is no longer used."""
         if group is None:
             self._reports.clear()
+            self._own.clear()
             self._changes.update(list(self._changes))
         else:
             self._changed(_volumes(group), GROUPS, DEVICES)
@@ -196,6 +205,8 @@ class Reading(Running):
         for key in keys:
             self._changes[key] += 1
             self._reports.pop(key, None)
+        if GROUPS in keys:
+            self._own.clear()
 
     def _remember(self, group: str, edit: Callable[[dict[str, LogicalVolume]], dict[str, LogicalVolume]]) -> None:
         """Lets the report of the group's volumes say what was done, so that it need not be read again."""

@@ -150,7 +150,11 @@ class Pool:
 
     def start_spm(self, node: Node, seconds: float = PATIENCE) -> None:
         _, version, host = self.status(node)
-        node.do("spmStart", self.id, host, str(version), 0, "false", 250, seconds=seconds)
+        try:
+            node.do("spmStart", self.id, host, str(version), 0, "false", 250, seconds=seconds)
+        except Refused:  # it may have been elected meanwhile
+            if self.status(node)[0] != "SPM":
+                raise
         self.spm = node
 
     def wait_for_spm(self, among: Sequence[Node], seconds: float) -> Node:

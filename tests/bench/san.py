@@ -20,7 +20,7 @@ from lab.san import GIB, ISCSI, San
 from lab.watcher import free_after
 
 PLUGIN = Path(__file__).parent / "plugins" / "bench_storage.py"
-VOLUMES, AT_ONCE = 40, 8
+VOLUMES, AT_ONCE = 30, 6
 ROUNDS = 20
 STEP = 128
 HERE, CALL, MAILBOX = "here", "call", "mailbox"

@@ -14,6 +14,8 @@ from virgate.run.process import run
 from virgate.units import MiB, Size
 
 SIZE = Size(10 << 30)
+SETTLE = ["udevadm", "settle", "--timeout=10"]
+"""What udev still does for one of the two is not the other's."""
 
 
 @verb("Bench.createVolumes", xmlrpc="benchCreateVolumes", family=Family.STORAGE)
@@ -28,12 +30,14 @@ async def create_volumes(node: Node, pool: Text, domain: Text, rounds: Integer) 
             format=VolumeFormat.COW,
             allocation=Allocation.SPARSE,
         )
+        await run(SETTLE)
         began = time.monotonic()
         task = node.tasks.find(await node.storage.volumes.create(pool, domain, wanted))
         await task.done()
         ours.append(time.monotonic() - began)
         assert task.code == 0, task.message
         bare.append(str(uuid4()))
+        await run(SETTLE)
         began = time.monotonic()
         await _bare(node, domain, bare[-1])
         theirs.append(time.monotonic() - began)

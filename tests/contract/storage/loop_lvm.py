@@ -34,11 +34,6 @@ class LoopLvm(Lvm):
         if self.fails(argv):
             return Finished(5, b"", b"no luck")
         if "--available" in arguments:
-            if "--addtag" in arguments:
-                place = arguments.index("--available")
-                finished = await super()._run([*argv[:2], *arguments[:place], *arguments[place + 2 :]], patience)
-                if finished.code:
-                    return finished
             await self._switch(command, arguments)
             return Finished(0, b"", b"")
         if "--refresh" in arguments:

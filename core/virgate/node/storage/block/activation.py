@@ -14,12 +14,14 @@ from pathlib import Path
 from attrs import define, field
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from virgate.errors import VirgateError
 from virgate.node.storage.block import tags
 from virgate.node.storage.lvm.lvm import Lvm
 from virgate.node.storage.repository import Repository, part
 from virgate.node.storage.values import Files
+from virgate.run.fence import unfenced
 
 
 @define(eq=False)
@@ -33,6 +35,9 @@ class Activation:
     files: Files
     repository: Repository
     owner: Sequence[int] | None = None
+    pause: float = 0.0
+    """Seconds that new volumes keep their devices, so that those of many go together."""
+    _tired: set[str] = field(factory=set)
     _uses: Counter[str] = field(factory=Counter)
     """Flows that use a volume."""
     _shown: Counter[tuple[str, str]] = field(factory=Counter)
@@ -82,16 +87,28 @@ class Activation:
             left = [name for name in {*names, *mine} if not self._shown[image, name]]
             await self._hide(self.folder(image), left)
 
-    @asynccontextmanager
-    async def idle(self, name: str) -> AsyncIterator[bool]:
-        """Whether no flow uses a half made volume, which no machine can know; inside nobody begins to."""
-        async with self._alone():
-            yield not self._uses[name]
-
     async def rest(self, *names: str) -> None:
         """Takes the devices of volumes away that nobody uses; a failure leaves them, and is only logged."""
         async with self._alone():
             await self._rest(names)
+
+    async def rest_soon(self, *names: str) -> None:
+        """As `rest`, after a while and together with others that rest by then: one process for all of them."""
+        if not self.pause:
+            await self.rest(*names)
+            return
+        if not self._tired:
+            self.lvm.clock.callLater(self.pause, self._rest_tired)
+        self._tired.update(names)
+
+    def _rest_tired(self) -> None:
+        tired, self._tired = self._tired, set()
+        unfenced(self.rest(*tired)).addErrback(self._stays)
+
+    def _stays(self, failure: Failure) -> None:
+        """The daemon ends, or its disks are away: what stays active is found at the next start."""
+        problem = failure.value
+        self.log.info("new volumes of {domain} stay active: {problem}", domain=self.group, problem=str(problem))
 
     async def forget(self, image: str, *names: str) -> None:
         """The volumes are gone, or have other names."""

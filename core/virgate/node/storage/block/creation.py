@@ -1,7 +1,5 @@
 """Making a volume known: half made until its tags are changed in one step, the last of all (spec 2.4, 2.6)."""
 
-from collections.abc import Collection
-
 from attrs import define, field
 
 from virgate.errors import InvalidParameter
@@ -12,7 +10,6 @@ from virgate.node.storage.block.slots import Slots
 from virgate.node.storage.block.wiping import Wiper
 from virgate.node.storage.domains.store import NewData
 from virgate.node.storage.errors import CannotCreateVolume, IncorrectFormat, VolumeExists
-from virgate.node.storage.errors.volume_groups import CannotTagLogicalVolume
 from virgate.node.storage.formats import sizes
 from virgate.node.storage.formats.qcow2_empty import empty
 from virgate.node.storage.formats.volume_metadata import Allocation, VolumeFormat, VolumeMetadata
@@ -59,9 +56,10 @@ class Creation:
                 raise VolumeExists(volume)
             await self.lvm.remove(self.group, volume)
         self._making[volume] = image
-        made = await self.lvm.create(self.group, volume, sizes.in_mib(room), [tags.INITIALIZING])
+        raw = data.format is VolumeFormat.RAW
+        made = await self.lvm.create(self.group, volume, sizes.in_mib(room), [tags.INITIALIZING], zero=raw)
         path = self.lvm.path(self.group, volume)
-        if data.format is VolumeFormat.RAW:
+        if raw:
             if made.size > data.size:  # a copy is what was copied and zeros, not what somebody else left there
                 await self.wiper.zero(path, made.size, data.size // PAGE * PAGE)
             return max(data.size, made.size)
@@ -99,25 +97,13 @@ class Creation:
         slot = self.slots.reserve(found, volume)
         try:
             await self.slots.enroll(slot, volume, metadata)
-            async with self.activation.idle(volume) as idle:
-                rests = await self._make_known(volume, tags.member(slot, metadata.parent, image), rest=idle)
+            add = tags.member(slot, metadata.parent, image)
+            await self.lvm.change_tags(self.group, volume, delete=[tags.INITIALIZING], add=add)
         finally:
             self.slots.release(volume)
         self.forget(volume)
-        if not rests:
-            await self.activation.rest(volume)
+        await self.activation.rest_soon(volume)
         return True
-
-    async def _make_known(self, volume: str, add: Collection[str], *, rest: bool) -> bool:
-        """Whether it has no device any more, if it was to `rest`: something may still look at it."""
-        try:
-            await self.lvm.change_tags(self.group, volume, delete=[tags.INITIALIZING], add=add, deactivate=rest)
-        except CannotTagLogicalVolume:
-            found = (await self.catalog.entries(fresh=True)).get(volume)
-            if found is None or found.half:
-                raise
-            return False
-        return rest
 
     async def rename(self, image: str, volume: str, name: str) -> None:
         """Nothing happens if there is no such volume; what was half made stays it."""

@@ -34,6 +34,8 @@ LOOK_AGE = 9.0
 """Seconds: all domains that are looked at every ten seconds share one report of all groups."""
 CHECK_INTERVAL = 300.0
 """Seconds between two checks of a group's metadata by LVM itself."""
+PAUSE = 5.0
+"""Seconds that new volumes keep their devices: those of many are taken away by one process."""
 SMALLEST_METADATA = 64 * MiB
 
 T = TypeVar("T")
@@ -86,6 +88,7 @@ class BlockDomain(Domain):
             owner=owner,
             chunk=chunk,
             term=term,
+            pause=PAUSE,
         )
 
     async def open(self, *, tidy: bool = False) -> None:

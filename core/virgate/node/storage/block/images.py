@@ -47,11 +47,12 @@ class BlockImages(ImageStore):
         term: Callable[[], object | None] = lambda: None,
         chunk: Size = sizes.CHUNK,
         wiper: Wiper | None = None,
+        pause: float = 0.0,
     ) -> None:
         self._domain, self._lvm, self._files, self._qemu, self._chunk = domain, lvm, files, qemu, chunk
         self._slots = Slots(domain, lvm, files, version, lease, fresh)
         self._catalog = Catalog(domain, lvm, self._slots, term)
-        self.activation = Activation(domain, lvm, files, repository, owner)
+        self.activation = Activation(domain, lvm, files, repository, owner, pause)
         wiper = wiper or Wiper()
         self._creation = Creation(domain, lvm, files, self._catalog, self._slots, self.activation, wiper, chunk)
         self.removing = Removing(domain, lvm, self._catalog, self._creation, self.activation, wiper)

@@ -156,18 +156,18 @@ def tag_group(group: str, delete: Iterable[str] = (), add: Iterable[str] = ()) -
 _PLAIN = ("--autobackup", "n")
 
 
-def create_volume(group: str, name: str, mib: int, tags: Iterable[str] = (), device: str | None = None) -> Command:
-    options = (*_PLAIN, "--contiguous", "n", "--size", f"{mib}m", "--wipesignatures", "n")
-    place = (device,) if device else ()
-    return Command("lvcreate", (*options, *_tags((), tags), "--name", name, group, *place))
-
-
-def tag_volumes(
-    group: str, names: Iterable[str], delete: Iterable[str] = (), add: Iterable[str] = (), *, deactivate: bool = False
+def create_volume(
+    group: str, name: str, mib: int, tags: Iterable[str] = (), device: str | None = None, *, zero: bool = True
 ) -> Command:
-    """LVM deactivates after the tags are on storage, and says so: a failure may have changed them."""
-    rest = ("--available", "n") if deactivate else ()
-    return Command("lvchange", (*_PLAIN, *_tags(delete, add), *rest, *_within(group, names)))
+    """LVM zeroes the first block, and udev looks at it again, unless told that somebody writes there at once."""
+    options = (*_PLAIN, "--contiguous", "n", "--size", f"{mib}m", "--wipesignatures", "n")
+    unzeroed = () if zero else ("--zero", "n")
+    place = (device,) if device else ()
+    return Command("lvcreate", (*options, *unzeroed, *_tags((), tags), "--name", name, group, *place))
+
+
+def tag_volumes(group: str, names: Iterable[str], delete: Iterable[str] = (), add: Iterable[str] = ()) -> Command:
+    return Command("lvchange", (*_PLAIN, *_tags(delete, add), *_within(group, names)))
 
 
 def activate_volumes(group: str, names: Iterable[str], *, active: bool = True) -> Command:

@@ -30,12 +30,22 @@ class LogicalVolumes(Reading):
     """Changes of one group wait for each other. Only the SPM changes volumes; every host may activate and refresh."""
 
     async def create(
-        self, group: str, name: str, mib: int, tags: Iterable[str] = (), device: str | None = None
+        self,
+        group: str,
+        name: str,
+        mib: int,
+        tags: Iterable[str] = (),
+        device: str | None = None,
+        *,
+        zero: bool = True,
     ) -> LogicalVolume:
-        """Makes a volume and activates it here; `CannotCreateLogicalVolume` (550)."""
+        """Makes a volume and activates it here; `CannotCreateLogicalVolume` (550).
+
+        Without `zero` it begins with whatever lay there, until the caller writes.
+        """
         tags = sorted(tags)
         async with self._changing(group):
-            command = commands.create_volume(group, name, mib, tags, device)
+            command = commands.create_volume(group, name, mib, tags, device, zero=zero)
             await self._change(group, command, CannotCreateLogicalVolume, name)
             made = LogicalVolume(name, group, "", self._rounded(group, mib), frozenset(tags), "-wi-a-----", "", 0)
             self._remember(group, lambda known: {**known, name: made})
@@ -93,22 +103,15 @@ class LogicalVolumes(Reading):
             self._resized(group, name, wanted)
         return wanted
 
-    async def change_tags(
-        self, group: str, *names: str, delete: Iterable[str] = (), add: Iterable[str] = (), deactivate: bool = False
-    ) -> None:
-        """In one step for all named volumes; `CannotTagLogicalVolume` (572).
-
-        To `deactivate` them, too, costs no second process; then the error may also mean that only this failed.
-        """
+    async def change_tags(self, group: str, *names: str, delete: Iterable[str] = (), add: Iterable[str] = ()) -> None:
+        """In one step for all named volumes; `CannotTagLogicalVolume` (572)."""
         gone, new = frozenset(delete), frozenset(add)
         if not names or not gone | new:
             return
         async with self._changing(group):
-            command = commands.tag_volumes(group, names, sorted(gone), sorted(new), deactivate=deactivate)
+            command = commands.tag_volumes(group, names, sorted(gone), sorted(new))
             await self._change(group, command, CannotTagLogicalVolume, *names)
             self._edit(group, names, lambda volume: evolve(volume, tags=(volume.tags - gone) | new))
-            if deactivate:
-                self._edit(group, names, lambda volume: volume.switched(active=False))
 
     async def activate(self, group: str, *names: str) -> None:
         """Volumes that are active already see what other hosts changed; `CannotActivate` (558)."""

@@ -143,7 +143,8 @@ class BlockDomain(Domain):
         """One report of all groups serves every domain, and a disk that hangs holds up nobody else's look."""
         group = await self._seen(self.lvm.recent_group(self.id, LOOK_AGE))
         if group.partial:
-            raise DomainAccess(f"{self.id} (a device of its volume group is missing)")
+            why = "its devices do not answer" if group.away else "a device of its volume group is missing"
+            raise DomainAccess(f"{self.id} ({why})")
         if self.lvm.clock.seconds() - self._checked >= CHECK_INTERVAL:
             await self.lvm.check_group(self.id)
             self._checked = self.lvm.clock.seconds()

@@ -24,7 +24,7 @@ def flag(value: object) -> bool:
         return True
     try:
         return bool(int(value))  # type: ignore[call-overload]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
 
 

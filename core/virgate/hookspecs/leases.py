@@ -124,7 +124,6 @@ class ExternalLeaseManager(LeaseManager, Protocol):
         Raises as `acquire_other`, and what `change` raises; then the bytes stay as they were.
         """
 
-
     async def guard(self, machine: str, leases: Sequence[LeasePlace]) -> "Guard":
         """Takes leases for a machine that is about to start; `LeaseNotAcquired` (651) names the host that has one.
 

@@ -10,7 +10,7 @@ set -eu
 
 RUN_PACKAGES="libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils seabios ipxe-qemu dmidecode
     python3-libvirt python3-sanlock python3-venv iproute2 kmod e2fsprogs genisoimage dosfstools mtools
-    busybox-static cpio"
+    busybox-static cpio procps"
 TEST_PACKAGES="sanlock lvm2 open-iscsi tgt nfs-ganesha nfs-ganesha-vfs nfs-common user-mode-linux udev gcc libc6-dev
     multipath-tools"
 # The lab starts these programs itself, in namespaces of its own; the machine shall not serve them.

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,9 @@ def guarding(tmp_path: Path) -> Iterator[Guard]:
 def guest() -> Iterator["subprocess.Popen[bytes]"]:
     running = qemu()
     yield running
-    os.killpg(running.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # it has perhaps not become the first of its group yet
+        os.killpg(running.pid, signal.SIGKILL)
+    running.kill()
     running.wait(10)
 
 

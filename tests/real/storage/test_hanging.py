@@ -8,7 +8,6 @@ import pytest_twisted
 from contract.storage.room import BLANK, POOL, Room, uuid
 from twisted.internet.defer import Deferred
 
-from virgate.node.storage.assembling import OPERATIONS
 from virgate.node.storage.domains.probing import PROVEN, SOON
 from virgate.run.helper import Helpers
 
@@ -18,7 +17,7 @@ DOMAIN, OTHER = uuid(2), uuid(2, 2)
 @pytest_twisted.async_yield_fixture
 async def room(tmp_path):
     """Three domains in a pool, and helpers that are given up soon."""
-    made = Room(tmp_path, helpers=Helpers(OPERATIONS, heartbeat=0.2, patience=3.0))
+    made = Room(tmp_path, helpers=Helpers("contract.storage.hanging", heartbeat=0.2, patience=3.0))
     made.storage.monitors.probes.patience = 3.0
     await made.start()
     await made.pool(domains=3)
@@ -27,16 +26,14 @@ async def room(tmp_path):
 
 
 class Hung:
-    """A domain whose metadata can be opened by nobody: whoever tries waits in the kernel."""
+    """A domain that gives no answer: whoever looks at it waits in the kernel."""
 
     def __init__(self, room, number):
-        self.metadata = room.base / f"dom{number}" / uuid(2, number) / "dom_md" / "metadata"
-        self.kept = self.metadata.with_name("kept")
-        self.metadata.rename(self.kept)
-        os.mkfifo(self.metadata)
+        self.pipe = room.base / f"dom{number}" / uuid(2, number) / "dom_md" / "hang"
+        os.mkfifo(self.pipe)
 
     def recovers(self):
-        self.kept.rename(self.metadata)
+        self.pipe.unlink()
 
 
 @pytest_twisted.ensureDeferred
@@ -80,7 +77,7 @@ async def test_domains_are_looked_at_by_one_process_and_only_those_that_hung_by_
 async def test_looks_do_not_wait_behind_long_work(room, tmp_path):
     os.mkfifo(tmp_path / "fifo")
     mount = str(room.storage.repository.mount_point(room.folder("dom1")))
-    long = room.helpers[mount].call("read_file", str(tmp_path / "fifo"), timeout=60)
+    long = room.helpers[mount].call("wait_for", str(tmp_path / "fifo"), timeout=60)
     await room.storage.monitors[DOMAIN].check()
     assert room.storage.monitors[DOMAIN].valid and not long.called
     long.addErrback(lambda failure: None)
@@ -90,7 +87,7 @@ async def test_looks_do_not_wait_behind_long_work(room, tmp_path):
 
 @pytest_twisted.ensureDeferred
 async def test_a_place_that_hangs_is_left_out_when_domains_are_looked_for(tmp_path):
-    room = await Room(tmp_path, helpers=Helpers(OPERATIONS, heartbeat=0.2, patience=0.6)).start()
+    room = await Room(tmp_path, helpers=Helpers("contract.storage.hanging", heartbeat=0.2, patience=0.6)).start()
     try:
         await room.domain(1)
         await room.domain(2)

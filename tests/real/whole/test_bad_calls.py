@@ -24,7 +24,12 @@ SERVERS = {"connectStorageServer", "disconnectStorageServer"}
 """Their pool is not looked at, as storage may be connected before there is one."""
 USUAL = {"form": 5, "allocation": 2, "size": "1048576", "legality": "LEGAL", "which": "ALL", "version": "5"}
 USUAL |= {"operation": 1, "disk_type": "DATA", "role": 6}
-NOTHING = {"string": "", "integer": 1, "boolean": False, "struct": {}, "array": [], "any": ""}
+USUAL |= {"block_size": 512}
+NOTHING = {"string": "", "integer": 1, "boolean": False, "struct": {}, "array": [], "any": "", "uuid": BLANK}
+REFUSED_FIRST = {"downloadImage", "uploadImage", "moveMultipleImages", "sparsifyImage"}
+"""What they are to do says nothing with empty arguments, which is told before anybody looks for the ids."""
+MISSING_KEYS = {"discoverSendTargets"}
+"""A connection without its keys is told as an unexpected exception, as old managers know it (spec xmlrpc-storage 3.8)."""
 
 
 def arguments(verb, known):
@@ -55,11 +60,12 @@ def test_unknown_ids_of_storage_have_the_code_of_what_is_missing(house, name):
     verb = BUILT[name]
     answer = house.call(name, *arguments(verb, {"type": 4, "remote": "/nowhere"}))["status"]
     others = {"createStorageDomain": (360,), "createStoragePool": (358, 1000), "reconstructMaster": (358, 1000)}
+    others |= dict.fromkeys(REFUSED_FIRST, (309, 323, 358, 1000))
     assert answer["code"] in others.get(name, (309, 323, 358)), answer
     known = {"pool": house.pool, "domain": house.domain}
     if "image" in {parameter.name for parameter in verb.parameters} and name != "createVolume":
         answer = house.call(name, *arguments(verb, known))["status"]
-        assert answer["code"] in (0, 201, 254, 268, 358), answer
+        assert answer["code"] in (0, 201, 206, 254, 268, 358, *((1000,) if name in REFUSED_FIRST else ())), answer
         tasks = house.ask("getAllTasks")["tasks"]
         for task in tasks:
             ended = house.wait(task)
@@ -78,7 +84,8 @@ def test_arguments_of_any_type_are_taken_or_refused_and_surprise_nobody(house, n
             given = arguments(verb, known)
             given[place] = wrong
             status = house.call(name, *given)["status"]
-            assert "Unexpected exception" not in status["message"], (parameter.name, wrong, status)
+            surprised = "Unexpected exception" in status["message"]
+            assert not surprised or name in MISSING_KEYS, (parameter.name, wrong, status)
     for task in house.ask("getAllTasks")["tasks"]:
         house.wait(task)
 

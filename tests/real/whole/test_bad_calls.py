@@ -29,7 +29,7 @@ NOTHING = {"string": "", "integer": 1, "boolean": False, "struct": {}, "array": 
 REFUSED_FIRST = {"downloadImage", "uploadImage", "moveMultipleImages", "sparsifyImage"}
 """What they are to do says nothing with empty arguments, which is told before anybody looks for the ids."""
 MISSING_KEYS = {"discoverSendTargets"}
-"""A connection without its keys is told as an unexpected exception, as old managers know it (spec xmlrpc-storage 3.8)."""
+"""A connection without its keys is told as an unexpected exception (spec xmlrpc-storage 3.8)."""
 
 
 def arguments(verb, known):

@@ -58,6 +58,8 @@ class RecordingDomains:
     hold: dict[str, Deferred[None]] = field(factory=dict)
     samples: dict[str, dict[str, Any]] = field(factory=dict)
     sizes: dict[str, tuple[int, int, int]] = field(factory=dict)
+    handles: dict[str, Any] = field(factory=dict)
+    """By id, what stands for libvirt's domain in `on`."""
     """Of each target: capacity, allocation, physical."""
     errors: dict[str, str] = field(factory=dict)
 
@@ -107,6 +109,10 @@ class RecordingDomains:
         await self._do("undefine", uuid)
         self._domain(uuid)
         del self.domains[uuid]
+
+    async def on(self, uuid: str, function: Callable[[Any], Any], *, beside: bool = False) -> Any:
+        await self._do("on", uuid)
+        return function(self.handles[uuid])
 
     async def suspend(self, uuid: str) -> None:
         await self._do("suspend", uuid)

@@ -122,10 +122,11 @@ def vm_metadata(conf: Mapping[str, Any]) -> VmMetadata:
         values["minGuaranteedMemoryMb"] = integer(conf, "memGuaranteedSize", 0)
     if "launchPaused" in conf:
         values["launchPaused"] = True
-    return VmMetadata(values, tuple(_device_metadata(conf)))
+    return VmMetadata(values, tuple(device_metadata(conf)))
 
 
-def _device_metadata(conf: Mapping[str, Any]) -> Iterator[DeviceMetadata]:
+def device_metadata(conf: Mapping[str, Any]) -> Iterator[DeviceMetadata]:
+    """What is kept of disks and nics so that any daemon knows whose images and networks they are."""
     for device in conf["devices"]:
         values: dict[str, Any] = {}
         if device["type"] == "disk":

@@ -56,43 +56,43 @@ class Domains:
 
     async def start(self, uuid: str, paused: bool = False, flags: int = 0) -> None:
         """Starts a defined domain. `flags`: further VIR_DOMAIN_START_* bits."""
-        await self._do(uuid, lambda domain: domain.createWithFlags(_start_flags(paused, flags)))
+        await self.on(uuid, lambda domain: domain.createWithFlags(_start_flags(paused, flags)))
 
     async def destroy(self, uuid: str, graceful: bool = True) -> None:
         """Pulls the plug. Gracefully: fails instead of killing a QEMU that does not end on SIGTERM."""
         flags = libvirt.VIR_DOMAIN_DESTROY_GRACEFUL if graceful else 0
-        await self._do(uuid, lambda domain: domain.destroyFlags(flags), beside=True)  # it ends what hangs
+        await self.on(uuid, lambda domain: domain.destroyFlags(flags), beside=True)  # it ends what hangs
 
     async def undefine(self, uuid: str) -> None:
         """Forgets the definition with its saved memory, snapshots and NVRAM; a running domain goes on."""
-        await self._do(uuid, _undefine)
+        await self.on(uuid, _undefine)
 
     async def suspend(self, uuid: str) -> None:
-        await self._do(uuid, lambda domain: domain.suspend())
+        await self.on(uuid, lambda domain: domain.suspend())
 
     async def resume(self, uuid: str) -> None:
-        await self._do(uuid, lambda domain: domain.resume())
+        await self.on(uuid, lambda domain: domain.resume())
 
     async def shutdown(self, uuid: str) -> None:
         """Presses the power button; whether the guest listens shows later."""
-        await self._do(uuid, lambda domain: domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN))
+        await self.on(uuid, lambda domain: domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN))
 
     async def reboot(self, uuid: str) -> None:
         """Asks the guest to start again, by ACPI."""
-        await self._do(uuid, lambda domain: domain.reboot(libvirt.VIR_DOMAIN_REBOOT_ACPI_POWER_BTN))
+        await self.on(uuid, lambda domain: domain.reboot(libvirt.VIR_DOMAIN_REBOOT_ACPI_POWER_BTN))
 
     async def reset(self, uuid: str) -> None:
         """Presses the reset button."""
-        await self._do(uuid, lambda domain: domain.reset())
+        await self.on(uuid, lambda domain: domain.reset())
 
     async def xml(self, uuid: str, inactive: bool = False) -> str:
         """The running document, or with `inactive` the one of the next start. Secrets are left out."""
         flags = libvirt.VIR_DOMAIN_XML_INACTIVE if inactive else 0
-        return await self._do(uuid, lambda domain: str(domain.XMLDesc(flags)))
+        return await self.on(uuid, lambda domain: str(domain.XMLDesc(flags)))
 
     async def state(self, uuid: str) -> tuple[str, str]:
         """State and reason, words of `words.STATES` and `words.REASONS`."""
-        return words.state(*await self._do(uuid, lambda domain: domain.state()))
+        return words.state(*await self.on(uuid, lambda domain: domain.state()))
 
     async def list(self) -> list[DomainSummary]:
         """All domains, running or not, in three calls whatever their number."""
@@ -104,11 +104,11 @@ class Domains:
 
     async def metadata(self, uuid: str, uri: str, inactive: bool = False) -> str | None:
         """The metadata element of a namespace, if the domain has it."""
-        return await self._do(uuid, lambda domain: _metadata(domain, uri, inactive))
+        return await self.on(uuid, lambda domain: _metadata(domain, uri, inactive))
 
     async def set_metadata(self, uuid: str, xml: str | None, prefix: str, uri: str) -> None:
         """Replaces the element in the definition and in the running domain; None removes it."""
-        await self._do(uuid, lambda domain: _set_metadata(domain, xml, prefix, uri))
+        await self.on(uuid, lambda domain: _set_metadata(domain, xml, prefix, uri))
 
     async def open_console(
         self,
@@ -122,23 +122,24 @@ class Domains:
 
     async def set_shares(self, uuid: str, shares: int) -> None:
         """The weight of a running domain among the others that want the processors; 1024 is usual."""
-        await self._do(uuid, lambda domain: domain.setSchedulerParameters({"cpu_shares": shares}))
+        await self.on(uuid, lambda domain: domain.setSchedulerParameters({"cpu_shares": shares}))
 
     async def set_block_threshold(self, uuid: str, target: str, offset: int) -> None:
         """Tells `libvirt.block_threshold` once when the guest makes an image be written beyond `offset`; 0 never."""
-        await self._do(uuid, lambda domain: domain.setBlockThreshold(target, offset))
+        await self.on(uuid, lambda domain: domain.setBlockThreshold(target, offset))
 
     async def block_sizes(self, uuid: str, target: str) -> tuple[int, int, int]:
         """Bytes of a disk: what the guest sees, how far its image is written, what there is room for."""
-        capacity, allocation, physical = await self._do(uuid, lambda domain: domain.blockInfo(target))
+        capacity, allocation, physical = await self.on(uuid, lambda domain: domain.blockInfo(target))
         return capacity, allocation, physical
 
     async def disk_errors(self, uuid: str) -> dict[str, str]:
         """Disks whose last operation failed, by target, with a word of `words.DISK_ERRORS`."""
-        found = await self._do(uuid, lambda domain: domain.diskErrors())
+        found = await self.on(uuid, lambda domain: domain.diskErrors())
         return {target: words.word(words.DISK_ERRORS, number) for target, number in found.items()}
 
-    async def _do(self, uuid: str, function: Callable[[Any], Result], *, beside: bool = False) -> Result:
+    async def on(self, uuid: str, function: Callable[[Any], Result], *, beside: bool = False) -> Result:
+        """Runs `function` on libvirt's domain in a thread; `beside`: not behind other calls for the same machine."""
         return await self._hypervisor.call(
             lambda connection: function(connection.lookupByUUIDString(uuid)), uuid=uuid, beside=beside
         )

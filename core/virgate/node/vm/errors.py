@@ -28,6 +28,15 @@ class NoWayDown(MachineError):
 
 
 @error
+class Moving(MachineError):
+    """The machine is on its way to another host, where the change would be lost."""
+
+    code: ClassVar[int] = 51
+    text: ClassVar[str] = "Command not supported during migration"
+    vm: str
+
+
+@error
 class WrongState(MachineError):
     """The machine is busy with something that the verb would break."""
 

@@ -82,4 +82,6 @@ def statistics(machine: "Machine") -> dict[str, Any]:
         members["pauseCode"] = vitals.pause_code
     if record.watchdog is not None:
         members["watchdogEvent"] = record.watchdog
+    for more in machine.shown:
+        members.update(more())
     return members

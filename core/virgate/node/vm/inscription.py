@@ -4,12 +4,13 @@
 are shown lies beside it (see `virgate.domxml.metadata`). So any daemon can take over, and none keeps files.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from twisted.logger import Logger
 
-from virgate.domxml import metadata, tree
+from virgate.domxml import domain, metadata, tree
 from virgate.domxml.request import MachineRequest, read_request
 from virgate.errors import VirgateError
 from virgate.libvirt.errors import DomainNotFound
@@ -77,3 +78,41 @@ async def keep_exit(machine: "Machine", exit: Exit) -> None:
         log.warn("the exit reason of {vm} was not kept: {why}", vm=machine.id, why=str(failure))
     except Exception:
         log.failure("the exit reason of {vm} was not kept", vm=machine.id)
+
+
+async def keep_devices(machine: "Machine") -> None:
+    """Lets what was plugged, unplugged or put on other volumes outlive the daemon. `record.xml` and `record.conf` are
+    fresh (`machine.devices_changed` sees to that). Raises what the hypervisor says."""
+    record, domains = machine.record, machine.means.domains
+    if record.external:
+        return
+    root = tree.parse(record.xml)
+    vm = metadata.vm_element(root)
+    known = metadata.VmMetadata() if vm is None else metadata.decode(vm)
+    fresh = {_key(one): one for one in domain.device_metadata(record.conf)}
+    kept = [_newer(one, fresh.pop(_key(one), None)) for one in known.devices if _is_there(one, record.conf)]
+    text = metadata.vm_xml(metadata.VmMetadata(known.values, (*kept, *fresh.values())))
+    await domains.set_metadata(machine.id, text, PREFIX, metadata.VM)
+    if not metadata.read_conf(root).get("xmlForm"):
+        await domains.set_metadata(machine.id, metadata.conf_xml(record.conf), "virgate", metadata.MACHINE)
+
+
+def _key(device: metadata.DeviceMetadata) -> tuple[str, ...]:
+    match = device.match
+    return (match["mac_address"].lower(),) if "mac_address" in match else (*match.values(),)
+
+
+def _newer(old: metadata.DeviceMetadata, new: metadata.DeviceMetadata | None) -> metadata.DeviceMetadata:
+    """What only the client knows of a device stays."""
+    return old if new is None else metadata.DeviceMetadata(old.match, {**old.values, **new.values})
+
+
+def _is_there(old: metadata.DeviceMetadata, conf: Mapping[str, Any]) -> bool:
+    """Entries of disks and nics go with them; those of other devices are left alone."""
+    if old.match.get("devtype") == "disk":
+        names = {str(device.get("name")) for device in conf["devices"] if device.get("type") == "disk"}
+        return old.match.get("name") in names
+    if "mac_address" in old.match:
+        macs = {str(device.get("macAddr", "")).lower() for device in conf["devices"]}
+        return old.match["mac_address"].lower() in macs
+    return True

@@ -5,23 +5,20 @@ and the machine is Down with the failure as its exit message. A domain that coul
 `destroy`, because it carries the exit reason over a restart of the daemon.
 """
 
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.logger import Logger
 
-from virgate.domxml.facts import DiskRequest, DiskSource
 from virgate.domxml.tree import parse, pretty
-from virgate.hookspecs.documents import JsonDocument, XmlDocument
+from virgate.hookspecs.documents import XmlDocument
 from virgate.libvirt.errors import HypervisorFailed
 from virgate.node.vm import flags, hooked, inscription, readback
 from virgate.node.vm.errors import Abandoned, ForeignDocument, LostAtStart
 from virgate.node.vm.exits import Exit, Reason, after_stop
-from virgate.node.vm.guarding import Guard
 from virgate.node.vm.life import Status
+from virgate.node.vm.preparation import Preparation
 from virgate.node.vm.record import GuestEvent
 
 if TYPE_CHECKING:
@@ -29,9 +26,6 @@ if TYPE_CHECKING:
 
     from virgate.domxml.request import MachineRequest
     from virgate.node.vm.machine import Machine
-
-HONOURED = ("path", "format", "diskType")
-"""What `after_disk_prepare` may change (spec hooks 1.4)."""
 
 
 class Launch:
@@ -48,7 +42,7 @@ class Launch:
         self._interruptible = False
         self._over: list[Deferred[None]] = []
         self._job: Deferred[None] | None = None
-        self._guard: Guard | None = None
+        self._preparation = Preparation(machine, request, wanted=self._still_wanted, waiting=self._waiting)
         self.lost = ""
         """How the guest ended if it did before the start was complete."""
 
@@ -125,17 +119,16 @@ class Launch:
         machine.record.xml = text
         machine.boot_ends_with = "suspended" if paused else "started"
         await domains.start(machine.id, paused=paused, flags=launch_flags)
-        if self._guard is not None:
-            self._guard.started()
-        undo.push_async_callback(self._quietly, lambda: domains.destroy(machine.id, graceful=False))
+        self._preparation.started()
+        undo.push_async_callback(self._preparation.quietly, lambda: domains.destroy(machine.id, graceful=False))
         if paused:
             machine.life.halted("NOERR")
 
     async def _document(self, undo: AsyncExitStack) -> str:
         """Everything before libvirt is asked; the answer is the document as the last hook left it."""
         machine, means = self._machine, self._means
-        sources = await self._disks(undo)
-        await self._keep_others_away(undo)
+        sources = await self._preparation.disks(undo)
+        await self._preparation.keep_others_away(undo)
         leases = {(lease.lease_id, lease.domain_id): await means.disks.lease(lease) for lease in self._request.leases}
         root = self._request.domain(sources, leases)
         inscription.inscribe(root, machine.record.started)
@@ -153,33 +146,6 @@ class Launch:
         left = parse(text).findtext("uuid", "").strip()
         if left != self._machine.id:
             raise ForeignDocument(left)
-
-    async def _disks(self, undo: AsyncExitStack) -> dict[str, DiskSource]:
-        means, sources = self._means, {}
-        for disk in self._request.disks:
-            self._still_wanted()
-            source = await means.disks.prepare(disk)
-            undo.push_async_callback(self._quietly, partial(means.disks.teardown, disk))
-            sources[disk.target] = await self._after_prepare(disk, source) if disk.is_image else source
-        undo.push_async_callback(self._quietly, partial(means.payloads.remove, self._machine.id))
-        for payload in self._request.payloads:
-            sources[payload.target] = await means.payloads.make(self._machine.id, payload)
-        return sources
-
-    async def _keep_others_away(self, undo: AsyncExitStack) -> None:
-        """From those disks that only this machine may write to; raises what names the host that uses one."""
-        guard = await self._means.guards.take(self._machine.id, self._request.disks)
-        if guard is not None:
-            self._guard = guard
-            undo.callback(guard.end)
-
-    async def _after_prepare(self, disk: DiskRequest, source: DiskSource) -> DiskSource:
-        conf = self._machine.record.conf
-        readback.note_chain(conf, disk, source)
-        data = JsonDocument(readback.drive(conf, disk, source))
-        with self._waiting():
-            await self._means.hooks.after_disk_prepare(vm=self._machine.record.subject, data=data)
-        return readback.changed(source, {name: data.value[name] for name in HONOURED if name in data.value})
 
     async def _share(self) -> None:
         """The weight among machines; a host whose control groups cannot give it runs the machine without."""
@@ -215,9 +181,3 @@ class Launch:
         finally:
             self._interruptible = False
         self._still_wanted()
-
-    async def _quietly(self, undo: Callable[[], Awaitable[Any]]) -> None:
-        try:
-            await undo()
-        except Exception:
-            self.log.failure("undoing the start of {vm} left something behind", vm=self._machine.id)

@@ -1,12 +1,15 @@
 """One machine: its record, its life, the order of its hooks, and the verbs that act on a running guest."""
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import DeferredLock
 
 from virgate.domxml.values import flag
 from virgate.hookspecs.documents import XmlDocument
 from virgate.libvirt.errors import DomainNotFound, HypervisorFailed
-from virgate.node.vm import reporting
-from virgate.node.vm.errors import CannotReset, NoSuchMachine, WrongState
+from virgate.node.vm import inscription, readback, reporting
+from virgate.node.vm.errors import CannotReset, Moving, NoSuchMachine, WrongState
 from virgate.node.vm.figures import Figures, statistics
 from virgate.node.vm.lane import Lane, Once
 from virgate.node.vm.life import Status, Vitals, new_life
@@ -16,6 +19,7 @@ from virgate.node.vm.record import GuestEvent, Record
 if TYPE_CHECKING:
     from virgate.domxml.request import MachineRequest
     from virgate.node.vm.launch import Launch
+    from virgate.node.vm.migration.departure import Departure
     from virgate.node.vm.powerdown import Powerdown
 
 UNSTARTABLE = frozenset({Status.LEAVING, Status.SAVING, Status.DOWN})
@@ -37,6 +41,12 @@ class Machine:
         self.boot_ends_with = ""
         """The last event that libvirt tells of a start in progress; what comes before is no pause or continue."""
         self.powerdown: Powerdown | None = None
+        self.departure: Departure | None = None
+        """The move to another host that is under way."""
+        self.shown: list[Callable[[], Mapping[str, Any]]] = []
+        """Members that owners of other concerns add to the statistics; the last one wins."""
+        self.changing = DeferredLock()
+        """Held by whoever changes devices or volumes of the running guest."""
 
     def __repr__(self) -> str:
         return f"<Machine {self.record.id} {self.vitals.status}>"
@@ -94,6 +104,18 @@ class Machine:
         if status is Status.REBOOTING:
             self.record.started = self.means.wall()
         self.tell()
+
+    def stays(self) -> None:
+        """Raises `Moving` (code 51) while the machine is on its way to another host."""
+        if self.departure is not None:
+            raise Moving(self.id)
+
+    async def devices_changed(self) -> None:
+        """Reads anew what devices the guest has, keeps it and tells `vm.devices` with vm."""
+        await self.document()
+        readback.refresh(self)
+        await inscription.keep_devices(self)
+        self.means.events.tell("vm.devices", vm=self.id)
 
     async def document(self) -> XmlDocument:
         """The domain as it is now, for a hook."""

@@ -56,6 +56,7 @@ class Watermarks:
         listen = self._means.events.listen
         self._ends = [
             listen("vm.status", self._status),
+            listen("vm.devices", self.look_again),
             listen("libvirt.block_threshold", self._crossed),
             listen("libvirt.io_error", self._refused),
             listen("libvirt.lifecycle", self._lifecycle),
@@ -72,7 +73,7 @@ class Watermarks:
         for wait in tuple(self._waits):
             wait.cancel()
 
-    def look_again(self, vm: str) -> None:
+    def look_again(self, vm: str, **_: Any) -> None:
         """The disks of a machine are others than before."""
         self._watched.pop(vm, None)
         if (machine := self._machines.get(vm)) is not None:

@@ -184,7 +184,8 @@ async def test_a_volume_grows_while_its_guest_writes(
     vm = await boot(24 * MiB)
     (volume,) = (storage.volumes[name] for name in VOLUMES[:1])
     await until(lambda: allocated(volume) >= 24 * MiB)
-    assert [size // MiB for _, size in storage.asked] == [16, 24, 32]
+    # QEMU may tell the old size once more: then the same is asked for again, which changes nothing.
+    assert [*dict.fromkeys(size // MiB for _, size in storage.asked)] == [16, 24, 32]
     assert bench.machines.get(vm).vitals.status is Status.UP
 
 

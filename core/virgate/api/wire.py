@@ -4,13 +4,12 @@ xmlrpc-storage 1).
 Each type is `Annotated[python type, converter, name for people]`. A converter raises `InvalidParameter`.
 """
 
-import re
 from typing import Annotated, Any
 
 from virgate.errors import InvalidParameter
+from virgate.ids import is_uuid
 
 BLANK_UUID = "00000000-0000-0000-0000-000000000000"
-_UUID = re.compile(r"[a-f0-9]{8}-(?:[a-f0-9]{4}-){3}[a-f0-9]{12}", re.ASCII)
 
 
 def text(value: Any) -> str:
@@ -23,9 +22,9 @@ def text(value: Any) -> str:
 
 def uuid(value: Any) -> str:
     """Lower-case 8-4-4-4-12 hexadecimal digits, nothing else."""
-    if not isinstance(value, str) or not _UUID.fullmatch(value):
+    if not is_uuid(value):
         raise InvalidParameter("uuid", value)
-    return value
+    return str(value)
 
 
 def integer(value: Any) -> int:

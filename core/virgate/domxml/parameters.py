@@ -7,8 +7,9 @@ from virgate.domxml import legacy
 from virgate.domxml.drives import check_paths, place
 from virgate.domxml.errors import CannotCreate, MachineExists, MissingParameter
 from virgate.domxml.facts import HostFacts, LeaseRequest, PayloadRequest
-from virgate.domxml.values import Conf, flag, integer, is_uuid, safe_path, struct, structs, text, without_nothing
+from virgate.domxml.values import Conf, flag, integer, safe_path, struct, structs, text, without_nothing
 from virgate.errors import InvalidParameter
+from virgate.ids import is_uuid
 
 DISPLAYS = ("vnc", "qxl", "qxlnc")
 GRAPHICS = ("spice", "vnc")

@@ -1,6 +1,5 @@
 """How leniently old clients' values are read: numbers as text, booleans as words (spec xmlrpc-host-vm 1.5)."""
 
-import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
@@ -9,14 +8,6 @@ from virgate.domxml.errors import CannotCreate
 from virgate.errors import InvalidParameter
 
 Conf: TypeAlias = dict[str, Any]
-
-_UUID = re.compile(r"[a-f0-9]{8}-(?:[a-f0-9]{4}-){3}[a-f0-9]{12}", re.ASCII)
-
-
-def is_uuid(value: object) -> bool:
-    """Lower case only."""
-    return isinstance(value, str) and _UUID.fullmatch(value) is not None
-
 
 def flag(value: object) -> bool:
     """True for true, "true" in any case, and numbers that are not zero; false for all else ("yes" too)."""

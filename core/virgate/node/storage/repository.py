@@ -9,13 +9,13 @@
 The tree is on a local disk; it still goes through a helper, as every file of storage does.
 """
 
-import re
 from contextlib import suppress
 from pathlib import Path
 
 from attrs import frozen
 
 from virgate.errors import InvalidParameter
+from virgate.ids import is_uuid
 from virgate.node.storage.errors import IllegalRemotePath
 from virgate.node.storage.formats.mount_name import directory_name
 from virgate.node.storage.servers.mount_table import Mount, parse, seen_at
@@ -24,12 +24,11 @@ from virgate.node.storage.values import Files
 BLOCK_DOMAINS = "blockSD"
 GLUSTER = "glusterSD"
 MASTER = "mastersd"
-_UUID = re.compile(r"[a-f0-9]{8}-(?:[a-f0-9]{4}-){3}[a-f0-9]{12}", re.ASCII)
 
 
 def part(name: str) -> str:
     """The id as one path component; anything but a UUID is refused, so no path leaves the tree."""
-    if not isinstance(name, str) or not _UUID.fullmatch(name):
+    if not is_uuid(name):
         raise InvalidParameter("uuid", name)
     return name
 

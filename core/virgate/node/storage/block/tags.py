@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
+from virgate.node.storage.formats.removal import REMOVED
 from virgate.node.storage.formats.volume_metadata import BLANK_UUID
 from virgate.node.storage.lvm.reports import LogicalVolume
 
 INITIALIZING = "OVIRT_VOL_INITIALIZING"
-REMOVED = "_remove_me_"
 ZERO = f"{REMOVED}ZERO_"
 SLOT, PARENT, IMAGE = "MD_", "PU_", "IU_"
 

@@ -13,6 +13,7 @@ from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.domains.domains import Domains
 from virgate.node.storage.formats import qcow2
 from virgate.node.storage.formats.layout import XLEASES_INDEX, sdm_offset
+from virgate.node.storage.formats.removal import REMOVED
 from virgate.node.storage.formats.sanlock import SDM
 from virgate.node.storage.formats.volume_metadata import VolumeFormat
 from virgate.node.storage.images.chain import Image
@@ -133,7 +134,7 @@ async def _group(domain: Any) -> AsyncIterator[Finding]:
 
 
 def _is_lease(path: str) -> bool:
-    return path.startswith("images/") and path.endswith(".lease") and trees.REMOVED not in path
+    return path.startswith("images/") and path.endswith(".lease") and REMOVED not in path
 
 
 async def _special_leases(domain: Domain) -> AsyncIterator[Finding]:

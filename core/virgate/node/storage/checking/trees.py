@@ -1,19 +1,18 @@
 """Whether the tree of a file domain has what belongs there and nothing else (spec storage-format 1.3, 1.4)."""
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from attrs import frozen
 
+from virgate.ids import is_uuid
 from virgate.node.storage.checking.findings import Finding, error, note, warning
 from virgate.node.storage.formats.layout import MAILBOX_FILE
+from virgate.node.storage.formats.removal import REMOVED
 from virgate.node.storage.values import ISO_IMAGE
 
-REMOVED = "_remove_me_"
 ENDINGS = ("", ".meta", ".lease")
 SPM_CLEANS = "the next start of the SPM removes it"
-_ID = re.compile(r"[a-f0-9]{8}-(?:[a-f0-9]{4}-){3}[a-f0-9]{12}", re.ASCII)
 
 
 @frozen
@@ -75,11 +74,11 @@ def _image(found: dict[str, Entry], path: str, parts: tuple[str, ...], shape: Sh
             yield note(path, "a deletion did not end", SPM_CLEANS)
         return
     if len(parts) == 2:
-        if not _ID.fullmatch(name):
+        if not is_uuid(name):
             yield note(path, "it is no image", "remove it if nobody needs it")
         return
     volume, ending = name.partition(".")[0], name[len(name.partition(".")[0]) :]
-    if not _ID.fullmatch(volume) or ending not in ENDINGS:
+    if not is_uuid(volume) or ending not in ENDINGS:
         yield note(path, "it belongs to no volume", "remove it if nobody needs it")
         return
     base = "/".join((*parts[:-1], volume))

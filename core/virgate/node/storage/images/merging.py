@@ -11,6 +11,7 @@ from virgate.hookspecs.storage import Kind
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.domains.store import NewData
 from virgate.node.storage.errors import CannotMerge, ProgramFailed
+from virgate.node.storage.formats.removal import REMOVED
 from virgate.node.storage.formats.volume_metadata import (
     BLANK_UUID,
     Allocation,
@@ -25,7 +26,6 @@ from virgate.node.storage.images.qemu_img import NAMES, OLD_LEVEL, QemuImg, comp
 from virgate.node.storage.images.trust import legal_chain
 from virgate.node.storage.images.volume_making import possible
 from virgate.node.storage.images.volumes import KEEP, Wipe
-from virgate.node.storage.operations.volumes import REMOVED
 from virgate.node.tasks.task import Task
 from virgate.units import Size
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from virgate.node.storage.formats.removal import REMOVED
 from virgate.node.storage.operations.files import (
     Owner,
     dress,
@@ -20,7 +21,6 @@ from virgate.node.storage.operations.files import (
     write_file,
 )
 
-REMOVED = "_remove_me_"
 NO_FILE = (errno.ELOOP, errno.EFBIG, errno.ENODEV, errno.ENXIO, errno.EISDIR)
 
 Found = tuple[bytes | None, int, int]

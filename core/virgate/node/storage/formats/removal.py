@@ -1,0 +1,3 @@
+"""How what is about to be deleted is called, on file and on block domains (spec storage-format 1.4, 2.4)."""
+
+REMOVED = "_remove_me_"

@@ -14,7 +14,8 @@ from twisted.web.client import BrowserLikePolicyForHTTPS
 from virgate import pki
 from virgate.errors import InvalidParameter
 from virgate.node.storage.errors.images import HttpFailed
-from virgate.node.storage.images.http_client import OURS, HttpClient, Place
+from virgate.node.storage.images.http_client import HttpClient
+from virgate.node.storage.images.http_place import OURS, Place
 
 CONTENT = bytes(range(256)) * 4096
 

@@ -10,7 +10,8 @@ from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.errors import CannotCopyImage, VolumeNotWritable
 from virgate.node.storage.formats.volume_metadata import Legality, VolumeFormat, VolumeRole
 from virgate.node.storage.images.chain import Image, Volume
-from virgate.node.storage.images.http_client import HttpClient, Place
+from virgate.node.storage.images.http_client import HttpClient
+from virgate.node.storage.images.http_place import Place
 from virgate.node.storage.images.jobs import Jobs
 from virgate.node.storage.images.qemu_img import QemuImg
 from virgate.node.storage.images.transfer import PIECE

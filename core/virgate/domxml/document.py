@@ -6,6 +6,7 @@ from typing import Any, Literal
 from attrs import frozen
 
 from virgate.domxml import metadata, running
+from virgate.domxml.devices.disk import path as disk_path
 from virgate.domxml.drives import decode_files, sharing
 from virgate.domxml.errors import BadDevice, CannotCreate, MachineExists, MissingParameter
 from virgate.domxml.facts import (
@@ -103,7 +104,7 @@ def _disks(root: Element, kept: VmMetadata) -> tuple[tuple[DiskRequest, ...], tu
 def _disk(target: str, disk: Element, values: Mapping[str, Any]) -> DiskRequest:
     for name in ("poolID", "domainID", "imageID", "volumeID", "GUID"):
         safe_component(name, values.get(name))
-    path = "" if disk.get("type") == "network" else safe_path(target, running.disk_path(disk))
+    path = "" if disk.get("type") == "network" else safe_path(target, disk_path(disk))
     kind = attribute(disk, "driver", "type")
     return DiskRequest(
         target=target,
@@ -153,9 +154,9 @@ def finish(root: Element, conf: Conf, facts: HostFacts, sources: Sources, leases
         source = sources.get(str(attribute(disk, "target", "dev")))
         if source is not None:
             _fill_disk(disk, source)
-        elif running.disk_path(disk).startswith(PAYLOAD):
+        elif disk_path(disk).startswith(PAYLOAD):
             raise BadDevice("disk", "the payload of a drive was not prepared")
-        if not running.disk_path(disk) and (medium := disk.find("source")) is not None:
+        if not disk_path(disk) and (medium := disk.find("source")) is not None:
             # An empty name means an empty drive to libvirt and nothing to its schema.
             disk.remove(medium)
     _fill_leases(done, sources, leases)

@@ -7,14 +7,13 @@ from typing import Any
 from lxml import etree
 
 from virgate.domxml import cpu, metadata, system
-from virgate.domxml.devices import BUILDERS, Context, console, disk, graphics, lease, simple
+from virgate.domxml.devices import BUILDERS, Context, channel, console, disk, graphics, lease, simple
 from virgate.domxml.errors import BadDevice
 from virgate.domxml.facts import HostFacts, Leases, Sources
 from virgate.domxml.metadata import DeviceMetadata, VmMetadata
 from virgate.domxml.tree import Element, element, is_name
 from virgate.domxml.values import Conf, flag, integer, struct, text
 
-AGENT_CHANNELS = ("com.redhat.rhevm.vdsm", "org.qemu.guest_agent.0")
 DISK_KEYS = ("poolID", "domainID", "imageID", "volumeID", "GUID", "shared")
 LIMITS = {"watchdog": 1, "console": 1}
 
@@ -74,8 +73,8 @@ def groups(conf: Mapping[str, Any]) -> Iterator[Conf]:
 def _devices(conf: Conf, context: Context) -> Iterator[Element]:
     if context.facts.emulator or context.facts.is_power:
         yield element("emulator", text=context.facts.emulator or f"/usr/bin/qemu-system-{context.facts.arch}")
-    for name in AGENT_CHANNELS:
-        yield _agent_channel(name, context)
+    for name in channel.AGENT_CHANNELS:
+        yield channel.port(name, context)
     yield _input(conf, context.facts)
     devices = list(groups(conf))
     for device in devices:
@@ -91,16 +90,6 @@ def _devices(conf: Conf, context: Context) -> Iterator[Element]:
             yield from lease.build(device, context)
         elif device["type"] == "disk" and (held := disk.volume_lease(device, context)) is not None:
             yield held
-
-
-def _agent_channel(name: str, context: Context) -> Element:
-    path = f"{context.facts.channels}/{context.machine}.{name}"
-    return element(
-        "channel",
-        element("target", type="virtio", name=name),
-        element("source", mode="bind", path=path),
-        type="unix",
-    )
 
 
 def _input(conf: Mapping[str, Any], facts: HostFacts) -> Element:

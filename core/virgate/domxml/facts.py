@@ -8,6 +8,9 @@ from attrs import field, frozen
 FORMATS = {"raw": "raw", "cow": "qcow2", "qcow2": "qcow2"}
 """Volume formats as storage and clients say them, and as libvirt does."""
 
+DUMMY_BRIDGE = ";vdsmdummy;"
+"""Where nics hang that are in no network."""
+
 
 @frozen
 class NodeDevice:
@@ -37,7 +40,7 @@ class HostFacts:
     volume_leases: bool = False
     spice_tls: bool = False
     """Whether QEMU has certificates for SPICE; without them libvirt refuses a TLS port."""
-    dummy_bridge: str = ";vdsmdummy;"
+    dummy_bridge: str = DUMMY_BRIDGE
     node_devices: Mapping[str, NodeDevice] = field(factory=dict)
 
     @property

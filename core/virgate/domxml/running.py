@@ -7,8 +7,10 @@ from attrs import frozen
 from lxml import etree
 
 from virgate.domxml import metadata
+from virgate.domxml.devices import READERS, simple
+from virgate.domxml.learning import learn
 from virgate.domxml.metadata import VmMetadata
-from virgate.domxml.pairing import TYPES, kind_of, pair
+from virgate.domxml.pairing import pair
 from virgate.domxml.tree import Element, attribute, attributes, child_text, children, parse
 from virgate.units import GiB, KiB, MiB, Size
 
@@ -131,12 +133,6 @@ def basics(root: Element) -> dict[str, Any]:
     return conf
 
 
-def disk_path(disk: Element) -> str:
-    """The file, device or network name behind a disk; empty for a drive without medium."""
-    source = attributes(disk.find("source"))
-    return source.get("file") or source.get("dev") or source.get("name") or ""
-
-
 def devices(root: Element, known: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
     """The device list with what libvirt decided; `known` entries keep their other keys and their order.
 
@@ -147,47 +143,14 @@ def devices(root: Element, known: Iterable[Mapping[str, Any]] = ()) -> list[dict
     shown = [one for one in children(root.find("devices")) if one.tag not in NOT_DEVICES]
     pairs = pair(shown, listed)
     for device, one in pairs:
-        device.update(facts_of(one))
+        learn(device, _tell(one))
     taken = {id(one) for _, one in pairs}
     more = [one for one in shown if id(one) not in taken and (not listed or one.find("address") is not None)]
-    return listed + [_unlisted(one) for one in more]
+    return listed + [_tell(one) for one in more]
 
 
-def _unlisted(found: Element) -> dict[str, Any]:
-    tag = str(found.tag)
-    kind = {"type": TYPES.get(tag, tag), "device": kind_of(found)}
-    if tag == "controller":
-        kind |= {name: str(found.get(name)) for name in ("index", "model") if found.get(name) is not None}
-    if tag == "interface":
-        kind |= {"macAddr": attribute(found, "mac", "address"), "nicModel": attribute(found, "model", "type")}
-        kind["network"] = attribute(found, "source", "bridge") or attribute(found, "source", "network")
-    if tag == "disk":
-        kind["iface"] = attribute(found, "target", "bus")
-    return kind | facts_of(found)
-
-
-def facts_of(found: Element) -> dict[str, Any]:
-    """What the document alone knows of a device; nothing that is not there."""
-    facts: dict[str, Any] = {}
-    if alias := attribute(found, "alias", "name"):
-        facts["alias"] = alias
-    if address := attributes(found.find("address")):
-        facts["address"] = address
-    if found.tag == "disk":
-        facts |= {
-            "name": attribute(found, "target", "dev"),
-            "path": disk_path(found),
-            "readonly": str(found.find("readonly") is not None),
-        }
-    elif found.tag == "interface":
-        if name := attribute(found, "target", "dev"):
-            facts["name"] = name
-        facts["linkActive"] = attribute(found, "link", "state") != "down"
-    elif found.tag == "graphics":
-        facts |= {"port": str(found.get("port", "-1")), "tlsPort": str(found.get("tlsPort", "-1"))}
-    elif found.tag == "console" and (tty := attribute(found, "source", "path")):
-        facts["path"] = tty
-    return facts
+def _tell(found: Element) -> dict[str, Any]:
+    return READERS.get(str(found.tag), simple.read_generic)(found)
 
 
 def displays(root: Element) -> list[dict[str, str]]:

@@ -9,6 +9,7 @@ from virgate.errors import InvalidParameter
 
 Conf: TypeAlias = dict[str, Any]
 
+
 def flag(value: object) -> bool:
     """True for true, "true" in any case, and numbers that are not zero; false for all else ("yes" too)."""
     if isinstance(value, str) and value.lower() == "true":

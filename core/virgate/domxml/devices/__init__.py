@@ -1,10 +1,11 @@
-"""One module per device or family of devices: a conf struct of spec xmlrpc-host-vm 3.4 in, elements out.
+"""One module per device or family of devices: a conf struct of spec xmlrpc-host-vm 3.4 in, elements out, and back.
 
 `BUILDERS` names each type's builder; its order is the order of the groups in `<devices>` and of the device hooks.
+`READERS` names, by the element's tag, what tells the struct that building would make the element from.
 """
 
-from virgate.domxml.devices import console, disk, graphics, hostdev, interface, lease, rng, simple
-from virgate.domxml.devices.context import Builder, Context
+from virgate.domxml.devices import channel, console, disk, graphics, hostdev, interface, lease, rng, simple
+from virgate.domxml.devices.context import Builder, Context, Reader
 from virgate.domxml.hooked import HookedDevice, hooked_devices
 
 BUILDERS: dict[str, Builder] = {
@@ -15,7 +16,7 @@ BUILDERS: dict[str, Builder] = {
     "graphics": graphics.build,
     "controller": simple.controller,
     "balloon": simple.balloon,
-    "channel": simple.generic,
+    "channel": channel.build,
     "watchdog": simple.watchdog,
     "smartcard": simple.smartcard,
     "console": console.build,
@@ -27,4 +28,24 @@ BUILDERS: dict[str, Builder] = {
     "lease": lease.build,
 }
 
-__all__ = ["BUILDERS", "Builder", "Context", "HookedDevice", "hooked_devices"]
+READERS: dict[str, Reader] = {
+    "disk": disk.read,
+    "interface": interface.read,
+    "sound": simple.read_sound,
+    "video": simple.read_video,
+    "graphics": graphics.read,
+    "controller": simple.read_controller,
+    "memballoon": simple.read_balloon,
+    "channel": channel.read,
+    "watchdog": simple.read_watchdog,
+    "smartcard": simple.read_smartcard,
+    "console": console.read,
+    "redirdev": simple.read_redirection,
+    "rng": rng.read_rng,
+    "tpm": rng.read_tpm,
+    "hostdev": hostdev.read,
+    "memory": simple.read_memory,
+    "lease": lease.read,
+}
+
+__all__ = ["BUILDERS", "READERS", "Builder", "Context", "HookedDevice", "Reader", "hooked_devices"]

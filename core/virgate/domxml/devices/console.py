@@ -1,8 +1,8 @@
 """`<console>` and `<serial>`: the guest's text terminal, a pseudo terminal (`virsh console`) or a socket."""
 
-from virgate.domxml.devices.context import Context
+from virgate.domxml.devices.context import Context, common, given
 from virgate.domxml.errors import BadDevice
-from virgate.domxml.tree import Element, element
+from virgate.domxml.tree import Element, attribute, element
 from virgate.domxml.values import Conf, flag, struct, text
 
 KINDS = ("virtio", "serial")
@@ -29,3 +29,11 @@ def _terminal(tag: str, device: Conf, context: Context, target: Element) -> Elem
         return element(tag, target, type="pty")
     path = f"{context.facts.console_sockets}/{context.machine}.sock"
     return element(tag, element("source", mode="bind", path=path), target, type="unix")
+
+
+def read(found: Element) -> Conf:
+    """`path`: the pseudo terminal; a socket's place follows from the machine's id."""
+    kind, socket = attribute(found, "target", "type") or "serial", found.get("type") == "unix"
+    wishes = {"consoleType": kind, "enableSocket": "true" if socket else "false"}
+    path = None if socket else attribute(found, "source", "path")
+    return {"type": "console", "device": "console", "specParams": wishes, **given(path=path), **common(found)}

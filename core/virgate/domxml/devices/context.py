@@ -7,7 +7,7 @@ from attrs import field, frozen
 
 from virgate.domxml.errors import BadDevice
 from virgate.domxml.facts import HostFacts, Leases, Sources
-from virgate.domxml.tree import Element, build, is_name
+from virgate.domxml.tree import Element, attribute, attributes, build, is_name
 from virgate.domxml.values import Conf
 
 
@@ -23,6 +23,27 @@ class Context:
 
 Builder: TypeAlias = Callable[[Conf, Context], list[Element]]
 """Makes the elements of one device. Raises `BadDevice` for what libvirt would refuse or misunderstand."""
+
+
+Reader: TypeAlias = Callable[[Element], Conf]
+"""The struct whose building gives this element again, without what libvirt alone decides (see `common`)."""
+
+
+def common(found: Element) -> Conf:
+    """Members that any device may have: its alias, its place on a bus, its turn at boot."""
+    told: Conf = {}
+    if alias := attribute(found, "alias", "name"):
+        told["alias"] = alias
+    if place := attributes(found.find("address")):
+        told["address"] = place
+    if order := attribute(found, "boot", "order"):
+        told["bootOrder"] = order
+    return told
+
+
+def given(**members: object) -> Conf:
+    """The members that say something."""
+    return {name: value for name, value in members.items() if value not in (None, "", {}, [])}
 
 
 def address(device: Mapping[str, Any]) -> Element | None:

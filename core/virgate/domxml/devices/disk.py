@@ -1,14 +1,15 @@
 """`<disk>`: hard disks, LUNs, CD and floppy drives; `<lease>` of the volumes that want one."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from virgate.domxml.devices.context import Context, address, boot_order
-from virgate.domxml.devices.tune import iotune
+from virgate.domxml.devices.context import Context, address, boot_order, common, given
+from virgate.domxml.devices.tune import iotune, read_iotune
 from virgate.domxml.drives import sharing
 from virgate.domxml.errors import BadDevice
 from virgate.domxml.facts import FORMATS, DiskSource
-from virgate.domxml.tree import Element, element
+from virgate.domxml.names import disk_index, prefix
+from virgate.domxml.tree import Element, attribute, attributes, child_text, element
 from virgate.domxml.values import Conf, flag, struct, structs, text
 
 REMOVABLE = ("cdrom", "floppy")
@@ -49,11 +50,18 @@ def source_of(device: Mapping[str, Any], context: Context) -> DiskSource:
     if found is not None:
         return found
     path = text(device, "path") or text(struct(device, "specParams"), "path")
-    if device.get("diskType") == "network":
+    kind = device.get("diskType")
+    if kind == "network":
         return DiskSource(path, text(device, "format", "raw"), "network")
     if not path and device.get("device") not in REMOVABLE:
         raise BadDevice("disk", f"{device['name']} has no image and no path")
-    return DiskSource(path, text(device, "format", "raw"), "block" if path.startswith("/dev/") else "file")
+    if kind not in ("file", "block"):
+        kind = _usual_kind(path)
+    return DiskSource(path, text(device, "format", "raw"), kind)
+
+
+def _usual_kind(path: str) -> Literal["file", "block"]:
+    return "block" if path.startswith("/dev/") else "file"
 
 
 def source_element(source: DiskSource, device: Mapping[str, Any]) -> Element:
@@ -127,3 +135,69 @@ def volume_lease(device: Conf, context: Context) -> Element | None:
         element("lockspace", text=leaf["domainID"]),
         element("target", path=leaf["leasePath"], offset=leaf.get("leaseOffset", 0)),
     )
+
+
+def read(found: Element) -> Conf:
+    """Ids of images, payloads and how the disk is shared with others beyond `shareable` are in the metadata."""
+    kind, bus, name = (
+        str(found.get("device", "disk")),
+        attribute(found, "target", "bus"),
+        attribute(found, "target", "dev"),
+    )
+    return {
+        "type": "disk",
+        "device": kind,
+        "name": name,
+        "path": path(found),
+        "readonly": str(found.find("readonly") is not None),
+        **given(
+            iface=bus,
+            index=_index(bus, name),
+            serial=child_text(found, "serial"),
+            sgio=found.get("sgio"),
+            shared="shared" if found.find("shareable") is not None else None,
+            specParams=given(
+                ioTune=read_iotune(found.find("iotune")), pinToIoThread=attribute(found, "driver", "iothread")
+            ),
+        ),
+        **(_read_driver(found) if kind not in REMOVABLE else {}),
+        **_read_source(found),
+        **common(found),
+    }
+
+
+def path(found: Element) -> str:
+    """The file, device or network name behind a disk; empty for a drive without medium."""
+    source = attributes(found.find("source"))
+    return source.get("file") or source.get("dev") or source.get("name") or ""
+
+
+def _index(bus: str, name: str) -> int | None:
+    """None for a name that the bus does not give."""
+    known = name[:2] == prefix(bus) and name[2:].isascii() and name[2:].isalpha() and name.islower()
+    return disk_index(name) if known else None
+
+
+def _read_driver(found: Element) -> Conf:
+    cache = attribute(found, "driver", "cache")
+    return {
+        "format": "cow" if attribute(found, "driver", "type") == "qcow2" else "raw",
+        "propagateErrors": "on" if attribute(found, "driver", "error_policy") == "enospace" else "off",
+        **given(cache=cache if cache != "none" else None),
+    }
+
+
+def _read_source(found: Element) -> Conf:
+    kind, source = found.get("type"), found.find("source")
+    if source is None or kind != "network":
+        return {"diskType": kind} if path(found) and kind != _usual_kind(path(found)) else {}
+    auth, secret = attributes(source.find("auth")), attributes(source.find("auth/secret"))
+    hosts = [attributes(host) for host in source.iterfind("host")]
+    return {
+        "diskType": "network",
+        **given(
+            protocol=str(source.get("protocol", "")),
+            hosts=[{name: host[name] for name in ("name", "port", "transport") if name in host} for host in hosts],
+            auth=given(username=auth.get("username"), type=secret.get("type"), uuid=secret.get("uuid")),
+        ),
+    }

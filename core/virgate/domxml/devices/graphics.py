@@ -1,7 +1,7 @@
 """`<graphics>`: the screens that people connect to, closed until somebody sets a ticket."""
 
-from virgate.domxml.devices.context import Context
-from virgate.domxml.tree import Element, element
+from virgate.domxml.devices.context import Context, given
+from virgate.domxml.tree import Element, attribute, element
 from virgate.domxml.values import Conf, flag, struct, text
 
 CHANNELS = ("main", "display", "inputs", "cursor", "playback", "record", "smartcard", "usbredir")
@@ -40,6 +40,27 @@ def _secure_channels(names: str) -> list[Element]:
     wanted = [name.strip() for name in names.split(",")]
     known = [name if name in CHANNELS else name.removeprefix("s") for name in wanted]
     return [element("channel", name=name, mode="secure") for name in dict.fromkeys(known) if name in CHANNELS]
+
+
+def read(found: Element) -> Conf:
+    kind = str(found.get("type", ""))
+    network = next((str(one.get("network", "")) for one in found.iterfind("listen[@type='network']")), "")
+    channels = [str(one.get("name")) for one in found.iterfind("channel[@mode='secure']")]
+    wishes = given(
+        keyMap=found.get("keymap"),
+        displayNetwork=network.removeprefix("vdsm-"),
+        spiceSecureChannels=",".join(channels),
+    )
+    wishes["disableTicketing"] = _word(found.get("passwd") is None)
+    if kind == "spice":
+        wishes["copyPasteEnable"] = _word(attribute(found, "clipboard", "copypaste") != "no")
+        wishes["fileTransferEnable"] = _word(attribute(found, "filetransfer", "enable") != "no")
+    ports = {"port": str(found.get("port", "-1")), "tlsPort": str(found.get("tlsPort", "-1"))}
+    return {"type": "graphics", "device": kind, "specParams": wishes, **ports}
+
+
+def _word(truth: bool) -> str:
+    return "true" if truth else "false"
 
 
 def spice_channel() -> Element:

@@ -2,10 +2,10 @@
 
 import re
 
-from virgate.domxml.devices.context import Context, address, boot_order
+from virgate.domxml.devices.context import Context, address, boot_order, common
 from virgate.domxml.errors import BadDevice
 from virgate.domxml.facts import HostFacts, NodeDevice
-from virgate.domxml.tree import Element, element
+from virgate.domxml.tree import Element, attribute, attributes, element
 from virgate.domxml.tree import build as build_element
 from virgate.domxml.values import Conf, flag, struct
 
@@ -45,3 +45,21 @@ def build(device: Conf, context: Context) -> list[Element]:
             managed="no",
         )
     ]
+
+
+def read(found: Element) -> Conf:
+    """A PCI or SCSI device is called as libvirt calls it; of a USB device the document tells only bus and number."""
+    source, kind = found.find("source"), str(found.get("type", ""))
+    return {"type": "hostdev", "device": name_of(kind, source) or kind, **common(found)}
+
+
+def name_of(kind: str, source: Element | None) -> str:
+    """libvirt's name of the device behind a `<source>`; empty when the document does not tell."""
+    where = attributes(source.find("address")) if source is not None else {}
+    if kind == "pci" and where.keys() >= {"domain", "bus", "slot", "function"}:
+        domain, bus, slot, function = (int(where[part], 0) for part in ("domain", "bus", "slot", "function"))
+        return f"pci_{domain:04x}_{bus:02x}_{slot:02x}_{function:x}"
+    if kind == "scsi" and source is not None:
+        host = attribute(source, "adapter", "name").removeprefix("scsi_host")
+        return f"scsi_{host}_{where.get('bus', '0')}_{where.get('target', '0')}_{where.get('unit', '0')}"
+    return ""

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from virgate.domxml.devices.context import Context, address, boot_order
-from virgate.domxml.devices.hostdev import host_address
-from virgate.domxml.devices.tune import bandwidth
+from virgate.domxml.devices.context import Context, address, boot_order, common, given
+from virgate.domxml.devices.hostdev import host_address, name_of
+from virgate.domxml.devices.tune import bandwidth, read_bandwidth
 from virgate.domxml.errors import BadDevice
-from virgate.domxml.tree import Element, element
+from virgate.domxml.facts import DUMMY_BRIDGE
+from virgate.domxml.tree import Element, attribute, element
 from virgate.domxml.values import Conf, flag, struct, text
 
 MODELS = {"pv": "virtio"}
@@ -78,3 +79,32 @@ def vhost(custom: Mapping[str, str]) -> dict[str, str]:
 def _sndbuf(context: Context) -> Element | None:
     wanted = context.custom.get("sndbuf")
     return element("tune", element("sndbuf", text=wanted)) if wanted else None
+
+
+def read(found: Element) -> Conf:
+    """Driver names and send buffers are properties of the machine, so they are not told here."""
+    kind, source = str(found.get("type", "bridge")), found.find("source")
+    queues = attribute(found, "driver", "queues")
+    told: Conf = {
+        "type": "interface",
+        "device": kind,
+        "linkActive": attribute(found, "link", "state") != "down",
+        **given(
+            macAddr=attribute(found, "mac", "address"),
+            nicModel=attribute(found, "model", "type"),
+            filter=attribute(found, "filterref", "filter"),
+            name=attribute(found, "target", "dev"),
+            custom=given(queues=queues),
+            specParams={
+                **given(vlanid=attribute(found, "vlan/tag", "id")),
+                **read_bandwidth(found.find("bandwidth")),
+            },
+        ),
+        **common(found),
+    }
+    if kind == "hostdev":
+        # libvirt shows a model for every nic, and a function has none.
+        told.pop("nicModel", None)
+        return told | given(hostdev=name_of("pci", source))
+    bridge = attribute(found, "source", "network" if kind == "network" else "bridge")
+    return told | {"network": "" if bridge == DUMMY_BRIDGE else bridge}

@@ -2,7 +2,7 @@
 
 from virgate.domxml.devices.context import Context
 from virgate.domxml.errors import BadDevice
-from virgate.domxml.tree import Element, element
+from virgate.domxml.tree import Element, attribute, child_text, element
 from virgate.domxml.values import Conf, safe_path, text
 
 
@@ -21,3 +21,14 @@ def build(device: Conf, context: Context) -> list[Element]:
             element("target", path=path, offset=offset),
         )
     ]
+
+
+def read(found: Element) -> Conf:
+    return {
+        "type": "lease",
+        "device": "lease",
+        "lease_id": child_text(found, "key"),
+        "sd_id": child_text(found, "lockspace"),
+        "path": attribute(found, "target", "path"),
+        "offset": attribute(found, "target", "offset") or "0",
+    }

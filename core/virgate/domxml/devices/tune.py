@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from virgate.domxml.errors import BadDevice
-from virgate.domxml.tree import Element, build, element
+from virgate.domxml.tree import Element, attributes, build, children, element
 
 UNITS = ("bytes_sec", "iops_sec")
 LIMITS = tuple(f"{scope}_{unit}" for unit in UNITS for scope in ("total", "read", "write"))
@@ -38,6 +38,12 @@ def _limit(name: str, value: object) -> int:
     return limit
 
 
+def read_iotune(found: Element | None) -> dict[str, str]:
+    """Limits of the kinds that clients set; those that are 0 are none."""
+    told = {str(one.tag): (one.text or "").strip() for one in children(found)}
+    return {name: told[name] for name in LIMITS if told.get(name, "0") != "0"}
+
+
 def bandwidth(limits: Mapping[str, Any]) -> Element | None:
     """Inbound and outbound average, peak (KiB/s) and burst (KiB) of a nic. None without limits."""
     ways = []
@@ -46,3 +52,7 @@ def bandwidth(limits: Mapping[str, Any]) -> Element | None:
         if isinstance(given, dict) and given:
             ways.append(build(way, {name: given.get(name) for name in ("average", "peak", "burst")}))
     return element("bandwidth", *ways) if ways else None
+
+
+def read_bandwidth(found: Element | None) -> dict[str, dict[str, str]]:
+    return {str(way.tag): attributes(way) for way in children(found) if way.tag in ("inbound", "outbound")}

@@ -58,9 +58,11 @@ class RecordingDomains:
     hold: dict[str, Deferred[None]] = field(factory=dict)
     samples: dict[str, dict[str, Any]] = field(factory=dict)
     sizes: dict[str, tuple[int, int, int]] = field(factory=dict)
+    """Of each target: capacity, allocation, physical."""
     handles: dict[str, Any] = field(factory=dict)
     """By id, what stands for libvirt's domain in `on`."""
-    """Of each target: capacity, allocation, physical."""
+    connection: Any = None
+    """What stands for libvirt's connection in `ask`."""
     errors: dict[str, str] = field(factory=dict)
 
     @property
@@ -113,6 +115,10 @@ class RecordingDomains:
     async def on(self, uuid: str, function: Callable[[Any], Any], *, beside: bool = False) -> Any:
         await self._do("on", uuid)
         return function(self.handles[uuid])
+
+    async def ask(self, function: Callable[[Any], Any], uuid: str = "") -> Any:
+        await self._do("ask", uuid)
+        return function(self.connection)
 
     async def suspend(self, uuid: str) -> None:
         await self._do("suspend", uuid)

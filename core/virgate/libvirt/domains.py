@@ -138,6 +138,10 @@ class Domains:
         found = await self.on(uuid, lambda domain: domain.diskErrors())
         return {target: words.word(words.DISK_ERRORS, number) for target, number in found.items()}
 
+    async def ask(self, function: Callable[[Any], Result], uuid: str = "") -> Result:
+        """Runs `function` on libvirt's connection in a thread, for what a domain must not exist for yet."""
+        return await self._hypervisor.call(function, uuid=uuid)
+
     async def on(self, uuid: str, function: Callable[[Any], Result], *, beside: bool = False) -> Result:
         """Runs `function` on libvirt's domain in a thread; `beside`: not behind other calls for the same machine."""
         return await self._hypervisor.call(

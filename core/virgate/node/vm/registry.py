@@ -16,7 +16,9 @@ from virgate.node.vm.means import Means
 from virgate.node.vm.record import Record
 from virgate.node.vm.recovery import Recovery
 from virgate.node.vm.sampler import Sampler
+from virgate.node.vm.starting import Start
 from virgate.node.vm.storage_back import StorageBack
+from virgate.node.vm.wish import Wish
 
 FAREWELL = 10.0
 """Seconds that stopping waits for machines that are starting."""
@@ -100,7 +102,8 @@ class Machines:
         record.started = self.means.wall()
         machine = self._machines[request.id] = Machine(record, self.means, request)
         machine.figures.reshape(readback.unborn(record.conf))
-        machine.launch = Launch(machine, request, self._slots)
+        wish = Wish(machine.id)
+        machine.launch = Launch(machine, request, self._slots, Start(machine, request, wish), wish)
         machine.launch.begin()
         return machine
 

@@ -1,13 +1,13 @@
 """Which element of a document belongs to which struct of the device list.
 
-Disks are known by their target, nics by their address, devices with an alias or a place on a bus by that; the rest
-by their order among their kind, which building keeps.
+Disks are known by their target, nics by their address, channels and leases by their names, devices with an alias or a
+place on a bus by that; the rest by their order among their kind, which building keeps.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from virgate.domxml.tree import Element, attribute, attributes
+from virgate.domxml.tree import Element, attribute, attributes, child_text
 
 TAGS = {"balloon": "memballoon", "redir": "redirdev"}
 """Device types whose element has another name."""
@@ -74,9 +74,24 @@ def _same_place(device: Device, found: Element) -> bool:
     return found.tag in ("hostdev", "console") or _same_kind(device, found)
 
 
+def _same_port(device: Device, found: Element) -> bool:
+    return bool(device.get("name")) and device["name"] == attribute(found, "target", "name")
+
+
+def _nameless(device: Device, found: Element) -> bool:
+    return not device.get("name") and _same_kind(device, found)
+
+
+def _same_lease(device: Device, found: Element) -> bool:
+    wanted = (str(device.get("lease_id")), str(device.get("sd_id")))
+    return wanted == (child_text(found, "key"), child_text(found, "lockspace"))
+
+
 RULES: dict[str, tuple[Callable[[Device, Element], bool], ...]] = {
     "disk": (_same_name,),
     "interface": (_same_mac, _same_alias, _same_address, _same_kind),
+    "channel": (_same_port, _same_alias, _same_address, _nameless),
+    "lease": (_same_lease,),
 }
 OTHERS = (_same_alias, _same_address, _same_place)
 

@@ -41,7 +41,7 @@ def _limit(name: str, value: object) -> int:
 def read_iotune(found: Element | None) -> dict[str, str]:
     """Limits of the kinds that clients set; those that are 0 are none."""
     told = {str(one.tag): (one.text or "").strip() for one in children(found)}
-    return {name: told[name] for name in LIMITS if told.get(name, "0") != "0"}
+    return {name: limit for name, limit in told.items() if name in LIMITS and limit != "0"}
 
 
 def bandwidth(limits: Mapping[str, Any]) -> Element | None:

@@ -24,7 +24,7 @@ def full(machine: "Machine") -> dict[str, Any]:
         pid=str(record.pid),
         clientIp=record.client,
         timeOffset=str(record.time_offset + record.clock_drift),
-        guestDiskMapping={},
+        guestDiskMapping=_guest_disks(machine),
     )
     if vitals.pause_code:
         conf["pauseCode"] = vitals.pause_code
@@ -33,6 +33,12 @@ def full(machine: "Machine") -> dict[str, Any]:
     if vitals.exit is not None:
         conf.update(vitals.exit.members)
     return conf
+
+
+def _guest_disks(machine: "Machine") -> dict[str, dict[str, str]]:
+    """What the guest calls its disks, by serial."""
+    disks = machine.agent.disks if machine.agent is not None else {}
+    return {serial: {"name": name} for serial, name in disks.items()}
 
 
 def wire(value: Any) -> Any:

@@ -42,6 +42,17 @@ class Figures:
         """The guest is gone; what comes next starts from nothing."""
         self._before = self._now = self._cached = None
 
+    @property
+    def guest_memory(self) -> dict[str, str]:
+        """What the balloon says of the guest's memory, as of the last answer to a client."""
+        found: dict[str, str] = (self._cached or {}).get("memoryStats", {})
+        return found
+
+    @property
+    def hash(self) -> str:
+        """Of the machine's devices."""
+        return str(self._shape.members.get("hash", "0"))
+
     def age(self, now: float) -> float:
         """Seconds since the last sample; 0 before the first."""
         return now - self._now.at if self._now is not None else 0.0

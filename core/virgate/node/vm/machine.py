@@ -18,6 +18,7 @@ from virgate.node.vm.record import GuestEvent, Record
 
 if TYPE_CHECKING:
     from virgate.domxml.request import MachineRequest
+    from virgate.node.guest.agent import GuestAgent
     from virgate.node.vm.launch import Launch
     from virgate.node.vm.migration.departure import Departure
     from virgate.node.vm.powerdown import Powerdown
@@ -43,6 +44,8 @@ class Machine:
         self.powerdown: Powerdown | None = None
         self.departure: Departure | None = None
         """The move to another host that is under way."""
+        self.agent: GuestAgent | None = None
+        """What is inside; while the guest runs."""
         self.shown: list[Callable[[], Mapping[str, Any]]] = []
         """Members that owners of other concerns add to the statistics; the last one wins."""
         self.changing = DeferredLock()
@@ -63,7 +66,7 @@ class Machine:
     @property
     def status(self) -> Status:
         """The status that statistics and events show; `vitals.status` is the internal one of `list`."""
-        return reporting.reported(self.vitals, self.record, self.means.monotonic())
+        return reporting.reported(self.vitals, self.record, self.means.monotonic(), self.agent)
 
     def tell(self, **details: Any) -> None:
         """Puts the status on the bus: `vm.status` with vm, details and notify_time on the clock of statusTime."""

@@ -87,6 +87,7 @@ class Machines:
     def adopt(self, machine: Machine) -> None:
         """Lists a machine that recovery has rebuilt."""
         self._machines[machine.id] = machine
+        self.means.events.tell("vm.adopted", vm=machine.id)
 
     def drop_dead(self, vm: str) -> None:
         """Takes a machine that is Down from the list, because its guest runs again."""

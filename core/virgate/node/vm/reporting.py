@@ -1,20 +1,31 @@
 """What clients are shown as status, and the members of an event (spec xmlrpc-host-vm 1.8, 4.1). Pure."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from virgate.node.vm.life import Status, Vitals
 from virgate.node.vm.record import Record
+
+if TYPE_CHECKING:
+    from virgate.node.guest.agent import GuestAgent
 
 POWERDOWN_PATIENCE = 300.0
 EVENT_PATIENCE = 60.0
 
 
-def reported(vitals: Vitals, record: Record, now: float) -> Status:
-    """The guest's own doings stand in for Up for a while: 300 s for powering down, 60 s for the others."""
-    if vitals.status is not Status.UP or record.guest is None:
+def reported(vitals: Vitals, record: Record, now: float, agent: "GuestAgent | None" = None) -> Status:
+    """The guest's own doings stand in for Up: powering down for 300 s, then what its agent says, then the last event
+    for 60 s (spec guest-agent 4.5)."""
+    if vitals.status is not Status.UP:
         return vitals.status
-    patience = POWERDOWN_PATIENCE if record.guest.status is Status.POWERING_DOWN else EVENT_PATIENCE
-    return record.guest.status if now - record.guest.at < patience else Status.UP
+    event = record.guest
+    age = now - event.at if event is not None else 0.0
+    if event is not None and event.status is Status.POWERING_DOWN and age < POWERDOWN_PATIENCE:
+        return event.status
+    if agent is not None and agent.status is not None and agent.active:
+        return agent.status
+    if event is not None and event.status is not Status.POWERING_DOWN and age < EVENT_PATIENCE:
+        return event.status
+    return Status.UP
 
 
 def event(vitals: Vitals, record: Record, status: Status) -> dict[str, Any]:

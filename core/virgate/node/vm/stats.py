@@ -64,6 +64,8 @@ def sampled(shape: Shape, before: Sample | None, now: Sample | None) -> dict[str
         members["vcpuCount"] = str(vcpus)
     members["memUsage"] = _memory_usage(shape, values)
     members["vmJobs"] = {}
+    if memory := _guest_memory(before, now):
+        members["memoryStats"] = memory
     if before is not None and now.at > before.at:
         seconds = now.at - before.at
         members["network"] = _network(shape, before.values, now, seconds)
@@ -103,6 +105,30 @@ def _memory_usage(shape: Shape, values: Mapping[str, Any]) -> str:
     if free is None or not shape.memory_kib:
         return "0"
     return str(int(100 - min(free, shape.memory_kib) / shape.memory_kib * 100))
+
+
+RATES = {"swap_in": "swap_in", "swap_out": "swap_out", "majflt": "major_fault", "minflt": "minor_fault"}
+
+
+def _guest_memory(before: Sample | None, now: Sample) -> dict[str, str]:
+    """The guest's memory by its balloon driver, as memory policies read it (spec guest-agent 4.3): KiB, per second."""
+    values = now.values
+    if "balloon.available" not in values or "balloon.unused" not in values:
+        return {}
+    unused = values["balloon.unused"]
+    memory = {
+        "mem_total": str(values["balloon.available"]),
+        "mem_unused": str(unused),
+        "mem_free": str(unused + values.get("balloon.disk_caches", 0)),
+    }
+    if before is None or now.at <= before.at or not all(f"balloon.{name}" in values for name in RATES.values()):
+        return memory
+    rates = {}
+    for shown, name in RATES.items():
+        told = values[f"balloon.{name}"]
+        rates[shown] = round(max(told - before.values.get(f"balloon.{name}", told), 0) / (now.at - before.at))
+    rates["pageflt"] = rates["majflt"] + rates["minflt"]
+    return memory | {name: str(rate) for name, rate in rates.items()}
 
 
 def _network(shape: Shape, earlier: Mapping[str, Any], now: Sample, seconds: float) -> dict[str, Any]:

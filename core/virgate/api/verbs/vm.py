@@ -62,7 +62,8 @@ async def shutdown(
     force: Flag = False,
 ) -> Reply:
     """Ask the guest to go down or to reboot: guest agent, power button and, with `force`, the plug."""
-    power_down(node.machines.find(vm), reboot=reboot, timeout=timeout, force=force)
+    machine = node.machines.find(vm)
+    power_down(machine, reboot=reboot, force=force, delay=delay, timeout=timeout, message=message)
     return Reply(message="Machine rebooting" if reboot else "Machine shutting down")
 
 

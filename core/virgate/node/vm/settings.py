@@ -20,5 +20,11 @@ class MachineSettings:
     stale_after: float = option(
         60.0, "A machine with no sample for so many seconds is reported as not responding.", gt(0)
     )
+    shutdown_delay: float = option(
+        30.0, "Seconds that users in a guest get before it goes down, through its agent.", ge(0)
+    )
     shutdown_timeout: float = option(120.0, "Seconds each step of a shutdown may take before the next.", ge(0))
     recovery_period: float = option(5.0, "Seconds between two attempts to find running machines at start.", gt(0))
+    unplug_timeout: float = option(30.0, "Seconds a guest may take to let go of a device that is unplugged.", gt(0))
+    unplug_check: float = option(1.0, "Seconds between two looks whether it has, should the event be lost.", gt(0))
+    job_period: float = option(15.0, "Seconds between two looks at merges that are under way.", gt(0))

@@ -9,6 +9,9 @@
     libvirt.agent(uuid, state)
     libvirt.block_job(uuid, disk, job, status)  disk: the target's name
     libvirt.block_threshold(uuid, target, path, threshold, excess)   bytes; target: "vda", or "vda[3]" below the top
+    libvirt.device_removed(uuid, alias)         the guest has let it go, or QEMU took it
+    libvirt.device_removal_failed(uuid, alias)  the guest refused
+    libvirt.balloon(uuid, kib)                  what the balloon now leaves to the guest
 
 libvirt calls back in the reactor's thread, because that is where its event loop runs.
 """
@@ -86,6 +89,13 @@ TRANSLATIONS: dict[int, Translation] = {
             "excess": excess,
         },
     ),
+    ),
+    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED: ("libvirt.device_removed", lambda alias: {"alias": alias or ""}),
+    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED: (
+        "libvirt.device_removal_failed",
+        lambda alias: {"alias": alias or ""},
+    ),
+    libvirt.VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE: ("libvirt.balloon", lambda actual: {"kib": actual}),
 }
 
 

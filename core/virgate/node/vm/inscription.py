@@ -80,9 +80,10 @@ async def keep_exit(machine: "Machine", exit: Exit) -> None:
         log.failure("the exit reason of {vm} was not kept", vm=machine.id)
 
 
-async def keep_devices(machine: "Machine") -> None:
+async def keep_devices(machine: "Machine", *more: metadata.DeviceMetadata) -> None:
     """Lets what was plugged, unplugged or put on other volumes outlive the daemon. `record.xml` and `record.conf` are
-    fresh (`machine.devices_changed` sees to that). Raises what the hypervisor says."""
+    fresh (`machine.devices_changed` sees to that). `more` is what a client's document tells of new devices. Raises what
+    the hypervisor says."""
     record, domains = machine.record, machine.means.domains
     if record.external:
         return
@@ -90,7 +91,7 @@ async def keep_devices(machine: "Machine") -> None:
     vm = metadata.vm_element(root)
     known = metadata.VmMetadata() if vm is None else metadata.decode(vm)
     fresh = {_key(one): one for one in domain.device_metadata(record.conf)}
-    kept = [_newer(one, fresh.pop(_key(one), None)) for one in known.devices if _is_there(one, record.conf)]
+    kept = [_newer(one, fresh.pop(_key(one), None)) for one in (*known.devices, *more) if _is_there(one, record.conf)]
     text = metadata.vm_xml(metadata.VmMetadata(known.values, (*kept, *fresh.values())))
     await domains.set_metadata(machine.id, text, PREFIX, metadata.VM)
     if not metadata.read_conf(root).get("xmlForm"):

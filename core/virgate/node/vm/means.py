@@ -26,6 +26,15 @@ class Payloads(Protocol):
     async def remove(self, vm: str) -> None: ...
 
 
+class Mirrors(Protocol):
+    """Copies the traffic of a host's network to a guest's nic (its tap)."""
+
+    async def begin(self, network: str, tap: str) -> None: ...
+
+    async def end(self, network: str, tap: str) -> None:
+        """Comes back quietly when nothing is copied."""
+
+
 @frozen
 class Means:
     domains: "Domains"
@@ -39,6 +48,9 @@ class Means:
     reactor: Any = None
     """Delays; None: the process's reactor."""
     guards: Guards = field(factory=NoGuards)
+    traffic: Traffic = field(factory=Traffic)
+    mirrors: Mirrors | None = None
+    """None: nothing here can mirror networks, and nics that want it are not plugged."""
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     pid_folders: tuple[Path, ...] = (Path("/run/libvirt/qemu"),)

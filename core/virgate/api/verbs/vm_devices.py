@@ -1,0 +1,156 @@
+"""Devices of running machines: plugged, unplugged, changed (spec xmlrpc-host-vm 2.7, 2.8, 2.11)."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from virgate.api.verb import Reply, verb
+from virgate.api.wire import Anything, Array, Struct, Text
+from virgate.domxml.errors import MissingParameter
+from virgate.node.node import Node
+from virgate.node.vm import describe
+
+if TYPE_CHECKING:
+    from virgate.node.vm.machine import Machine
+
+
+def _machine(node: Node, params: Mapping[str, Any]) -> "Machine":
+    vm = params.get("vmId") or params.get("vmID")
+    if not vm:
+        raise MissingParameter.named("vmId")
+    return node.machines.find(str(vm))
+
+
+def _full(machine: "Machine") -> Reply:
+    return Reply({"vmList": describe.full(machine)})
+
+
+@verb("VM.hotplugDisk", xmlrpc="hotplugDisk")
+async def hotplug_disk(node: Node, params: Struct) -> Reply:
+    """Add a disk to a running machine: `drive`, or a document in `xml`."""
+    from virgate.node.vm.plugging import disk
+
+    machine = _machine(node, params)
+    await disk.plug(machine, params)
+    return _full(machine)
+
+
+@verb("VM.hotunplugDisk", xmlrpc="hotunplugDisk")
+async def hotunplug_disk(node: Node, params: Struct) -> Reply:
+    """Take a disk from a running machine. Comes back when the guest has let it go."""
+    from virgate.node.vm.plugging import disk
+
+    machine = _machine(node, params)
+    await disk.unplug(machine, params)
+    return _full(machine)
+
+
+@verb("VM.hotplugNic", xmlrpc="hotplugNic")
+async def hotplug_nic(node: Node, params: Struct) -> Reply:
+    """Add a network interface to a running machine: `nic`, or a document in `xml`."""
+    from virgate.node.vm.plugging import nic
+
+    machine = _machine(node, params)
+    await nic.plug(machine, params)
+    return _full(machine)
+
+
+@verb("VM.hotunplugNic", xmlrpc="hotunplugNic")
+async def hotunplug_nic(node: Node, params: Struct) -> Reply:
+    """Take a network interface from a running machine. Comes back when the guest has let it go."""
+    from virgate.node.vm.plugging import nic
+
+    machine = _machine(node, params)
+    await nic.unplug(machine, params)
+    return _full(machine)
+
+
+@verb("VM.hotplugMemory", xmlrpc="hotplugMemory")
+async def hotplug_memory(node: Node, params: Struct) -> Reply:
+    """Add memory to a running machine that was created with room for it."""
+    from virgate.node.vm.plugging import memory
+
+    machine = _machine(node, params)
+    await memory.plug(machine, params)
+    return _full(machine)
+
+
+@verb("VM.hotunplugMemory", xmlrpc="hotunplugMemory")
+async def hotunplug_memory(node: Node, params: Struct) -> Reply:
+    """Take a memory module from a running machine. Comes back when the guest has let it go."""
+    from virgate.node.vm.plugging import memory
+
+    machine = _machine(node, params)
+    await memory.unplug(machine, params)
+    return _full(machine)
+
+
+@verb("VM.hotplugLease", xmlrpc="hotplugLease")
+async def hotplug_lease(node: Node, vm: Text, lease: Struct) -> Reply:
+    """Let a running machine hold an external lease (sd_id, lease_id)."""
+    from virgate.node.vm.plugging import lease as leases
+
+    machine = node.machines.find(vm)
+    await leases.plug(machine, lease)
+    return _full(machine)
+
+
+@verb("VM.hotunplugLease", xmlrpc="hotunplugLease")
+async def hotunplug_lease(node: Node, vm: Text, lease: Struct) -> Reply:
+    """Let a running machine give an external lease back."""
+    from virgate.node.vm.plugging import lease as leases
+
+    machine = node.machines.find(vm)
+    await leases.unplug(machine, lease)
+    return _full(machine)
+
+
+@verb("VM.setNumberOfCpus", xmlrpc="setNumberOfCpus")
+async def set_number_of_cpus(node: Node, vm: Text, number: Anything = None, cpusets: Array = []) -> Reply:  # noqa: B006
+    """Change how many CPUs a running machine has; `cpusets` says for each where it may run on the host."""
+    from virgate.node.vm.plugging import cpus
+
+    machine = node.machines.find(vm)
+    await cpus.set_number(machine, number, cpusets)
+    return _full(machine)
+
+
+@verb("VM.changeCD", xmlrpc="changeCD")
+async def change_cd(node: Node, vm: Text, medium: Anything = "") -> Reply:
+    """Put a path or a volume into the CD drive; nothing ejects."""
+    from virgate.node.vm.plugging import media
+
+    machine = node.machines.find(vm)
+    await media.change_cd(machine, medium)
+    return _full(machine)
+
+
+@verb("VM.changeFloppy", xmlrpc="changeFloppy")
+async def change_floppy(node: Node, vm: Text, medium: Anything = "") -> Reply:
+    """Put a path or a volume into the floppy drive; nothing ejects."""
+    from virgate.node.vm.plugging import media
+
+    machine = node.machines.find(vm)
+    await media.change_floppy(machine, medium)
+    return _full(machine)
+
+
+@verb("VM.updateDevice", xmlrpc="vmUpdateDevice", secret=("params",))
+async def update_device(node: Node, vm: Text, params: Struct) -> Reply:
+    """Change a network interface of a running machine, or the password of a display."""
+    from virgate.node.vm.plugging import update
+
+    machine = node.machines.find(vm)
+    await update.update(machine, params)
+    return _full(machine)
+
+
+@verb("VM.setTicket", xmlrpc="setVmTicket", secret=("password",))
+async def set_ticket(
+    node: Node, vm: Text, password: Text, ttl: Anything = 0, action: Text = "disconnect", params: Anything = None
+) -> None:
+    """Set the password of a machine's first display, and for how many seconds it opens it."""
+    from virgate.node.vm.plugging import tickets
+
+    await tickets.set_ticket(
+        node.machines.find(vm), password, ttl, action, params if isinstance(params, Mapping) else {}
+    )

@@ -12,6 +12,7 @@
     libvirt.device_removed(uuid, alias)         the guest has let it go, or QEMU took it
     libvirt.device_removal_failed(uuid, alias)  the guest refused
     libvirt.balloon(uuid, kib)                  what the balloon now leaves to the guest
+    libvirt.job_completed(uuid, figures)        libvirt's statistics of what ended well: a move, a save, a dump
 
 libvirt calls back in the reactor's thread, because that is where its event loop runs.
 """
@@ -89,6 +90,9 @@ TRANSLATIONS: dict[int, Translation] = {
             "excess": excess,
         },
     ),
+    libvirt.VIR_DOMAIN_EVENT_ID_JOB_COMPLETED: (
+        "libvirt.job_completed",
+        lambda figures: {"figures": dict(figures or {})},
     ),
     libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED: ("libvirt.device_removed", lambda alias: {"alias": alias or ""}),
     libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED: (

@@ -48,7 +48,6 @@ class Means:
     reactor: Any = None
     """Delays; None: the process's reactor."""
     guards: Guards = field(factory=NoGuards)
-    traffic: Traffic = field(factory=Traffic)
     mirrors: Mirrors | None = None
     """None: nothing here can mirror networks, and nics that want it are not plugged."""
     monotonic: Callable[[], float] = time.monotonic

@@ -12,12 +12,15 @@ from virgate.events import EventBus
 from virgate.libvirt.connection import Hypervisor
 from virgate.libvirt.domains import Domains
 from virgate.libvirt.settings import LibvirtSettings
+from virgate.node.guest.agents import Agents
+from virgate.node.guest.settings import GuestSettings
 from virgate.node.host.host import Host
 from virgate.node.host.report import OVERHEAD_MIB, MachinesReport
 from virgate.node.node import Node
 from virgate.node.storage.assembling import OPERATIONS
 from virgate.node.storage.assembling import assemble as assemble_storage
 from virgate.node.storage.devices.settings import DeviceSettings
+from virgate.node.storage.images.contents import Contents
 from virgate.node.storage.mailbox.settings import MailboxSettings
 from virgate.node.storage.manager import Storage
 from virgate.node.storage.pools.settings import SpmSettings
@@ -30,10 +33,14 @@ from virgate.node.tasks.manager import Tasks
 from virgate.node.tasks.recoveries import Recoveries
 from virgate.node.tasks.settings import TaskSettings
 from virgate.node.vm import payload
+from virgate.node.vm.blocks.watching import Blocks
 from virgate.node.vm.disks import HostDisks
 from virgate.node.vm.guarding import HostGuards
+from virgate.node.vm.hibernation.volumes import StoredConfs
 from virgate.node.vm.life import Status
 from virgate.node.vm.means import Means
+from virgate.node.vm.migration.settings import MigrationSettings
+from virgate.node.vm.migration.traffic import Traffic
 from virgate.node.vm.payload import PayloadImages
 from virgate.node.vm.registry import Machines
 from virgate.node.vm.settings import MachineSettings
@@ -75,12 +82,15 @@ def assemble(settings: Settings, places: Places, hooks: Hooks, registry: Registr
             disks=HostDisks(storage.images, lambda: storage.external_leases),
             payloads=PayloadImages(payload.folder(places.run_dir)),
             guards=HostGuards(storage.protection, settings[StorageSettings].protect_disks),
+            confs=StoredConfs(Contents(storage.images.jobs)),
             run_dir=places.run_dir,
             facts=lambda: _facts(host, channels, consoles),
             settings=settings[MachineSettings],
+            traffic=Traffic(settings[MigrationSettings], lambda: _endpoint(settings, places)),
             reactor=_reactor,
         )
     )
+    watermarks = _watermarks(machines, storage, settings[ThinSettings])
     return Node(
         settings=settings,
         hooks=hooks,
@@ -89,7 +99,9 @@ def assemble(settings: Settings, places: Places, hooks: Hooks, registry: Registr
         tasks=storage.tasks,
         storage=storage,
         machines=machines,
-        watermarks=_watermarks(machines, storage, settings[ThinSettings]),
+        agents=Agents(machines, settings[GuestSettings]),
+        watermarks=watermarks,
+        blocks=Blocks(machines, storage, watermarks),
         host=host,
         plugins=registry,
         folders=(channels, consoles),
@@ -122,10 +134,15 @@ def _storage(settings: Settings, places: Places, hooks: Hooks, events: EventBus,
         spm=settings[SpmSettings],
         mailbox=settings[MailboxSettings],
         thin=thin,
-        endpoint=Endpoint.described(settings.raw("xmlrpc"), places.state_dir, thin.address),
+        endpoint=_endpoint(settings, places),
     )
     storage.domains.device_settings = settings[DeviceSettings]
     return storage
+
+
+def _endpoint(settings: Settings, places: Places) -> Endpoint:
+    """This host's management port, which is also what it calls others with."""
+    return Endpoint.described(settings.raw("xmlrpc"), places.state_dir, settings[ThinSettings].address)
 
 
 def _watermarks(machines: Machines, storage: Storage, thin: ThinSettings) -> Watermarks:
@@ -148,5 +165,7 @@ def _report(machines: Machines) -> MachinesReport:
     return MachinesReport(
         count=len(machines),
         active=sum(machine.status is Status.UP for machine in there),
+        incoming=sum(machine.vitals.status is Status.ARRIVING for machine in there),
+        outgoing=sum(machine.vitals.status is Status.LEAVING for machine in there),
         committed=sum(int(machine.record.conf.get("memSize", 0)) + OVERHEAD_MIB for machine in there),
     )

@@ -15,7 +15,6 @@ def _storage(name: str, xmlrpc: str, summary: str) -> None:
 
 
 # Machines
-_host("VM.hibernate", "hibernate", "Save a machine's memory to a volume and stop it.")
 _host("VM.sendkeys", "sendkeys", "Press keys in the guest.")
 _host("VM.monitorCommand", "monitorCommand", "Send a command to the machine's monitor.")
 _host("VM.setBalloonTarget", "setBalloonTarget", "Set how much memory the balloon leaves to the guest.")

@@ -43,6 +43,8 @@ async def destroy(machine: "Machine", attempts: int = 1) -> None:
     if (launch := machine.launch) is not None:
         launch.abandon()
         await launch.over()
+    if machine.departure is not None:
+        await machine.departure.give_up()
     if machine.vitals.alive:
         machine.record.asked_down = True
         machine.life.ending()
@@ -83,7 +85,17 @@ async def _release(machine: "Machine") -> None:
     means, record = machine.means, machine.record
     if machine.powerdown is not None:
         machine.powerdown.over()
-    for disk in record.disks:
+    await free(machine)
+    await machine.hook_lane.empty()
+    await means.hooks.after_vm_destroy(vm=record.subject, domain=XmlDocument(record.xml))
+    await hooked.each_device(machine, "after_device_destroy", record.xml)
+
+
+async def free(machine: "Machine") -> None:
+    """Gives back disks and files; once, however often it is asked for."""
+    means, record = machine.means, machine.record
+    disks, record.disks = record.disks, ()
+    for disk in disks:
         try:
             await means.disks.teardown(disk)
         except Exception:
@@ -93,9 +105,6 @@ async def _release(machine: "Machine") -> None:
         await means.payloads.remove(machine.id)
     except Exception:
         log.failure("files of {vm} in the run folder stay behind", vm=machine.id)
-    await machine.hook_lane.empty()
-    await means.hooks.after_vm_destroy(vm=record.subject, domain=XmlDocument(record.xml))
-    await hooked.each_device(machine, "after_device_destroy", record.xml)
 
 
 async def _forget(machine: "Machine") -> None:

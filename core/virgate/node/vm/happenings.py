@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 BOOT = ("started", "resumed", "suspended")
+TOPICS = ("lifecycle", "reboot", "rtc", "io_error", "watchdog", "graphics", "job_completed", "connected")
 
 
 class Happenings:
@@ -39,10 +40,7 @@ class Happenings:
         self._machines = machines
         self._unknown = unknown
         self._reconnect = reconnected
-        self._ends = [
-            events.listen(f"libvirt.{topic}", getattr(self, f"_{topic}"))
-            for topic in ("lifecycle", "reboot", "rtc", "io_error", "watchdog", "graphics", "connected")
-        ]
+        self._ends = [events.listen(f"libvirt.{topic}", getattr(self, f"_{topic}")) for topic in TOPICS]
 
     def close(self) -> None:
         for end in self._ends:
@@ -58,6 +56,8 @@ class Happenings:
         if machine.boot_ends_with and event in BOOT:
             if event == machine.boot_ends_with:
                 machine.boot_ends_with = ""
+        elif any(way is not None and way.hears(event, detail) for way in (machine.launch, machine.departure)):
+            return
         elif event == "resumed":
             self._resumed(machine, detail)
         elif event == "suspended":
@@ -79,15 +79,17 @@ class Happenings:
             machine.hook_lane.put(lambda: _after(machine, "after_vm_pause"))
 
     def _stopped(self, machine: Machine, detail: str) -> None:
-        if machine.launch is not None:
-            machine.launch.lost = detail
-            return
         if not machine.vitals.alive:
             return
         exit = after_stop(detail, asked=machine.record.asked_down)
         Deferred.fromCoroutine(ending.finish(machine, exit)).addErrback(
             lambda failure: self.log.failure("{vm} was not released", failure, vm=machine.id)
         )
+
+    def _job_completed(self, uuid: str, figures: dict[str, Any], **_: Any) -> None:
+        machine = self._machines.get(uuid)
+        if machine is not None and machine.departure is not None:
+            machine.departure.completed(figures)
 
     def _connected(self, **_: Any) -> None:
         self._reconnect()

@@ -37,6 +37,7 @@ class Launch:
     """Takes a machine along its way."""
 
     log = Logger()
+    brief = True
 
     def __init__(
         self, machine: "Machine", request: "MachineRequest", slots: DeferredSemaphore, way: Way, wish: "Wish"
@@ -67,6 +68,12 @@ class Launch:
             waiting: Deferred[None] = Deferred()
             self._over.append(waiting)
             await waiting
+
+    def hears(self, event: str, detail: str) -> bool:
+        """Whether the hypervisor's event is nobody else's business."""
+        if event == "stopped":
+            self.lost = detail
+        return event == "stopped"
 
     async def _run(self) -> None:
         try:

@@ -14,12 +14,15 @@ from virgate.node.vm.figures import Figures, statistics
 from virgate.node.vm.lane import Lane, Once
 from virgate.node.vm.life import Status, Vitals, new_life
 from virgate.node.vm.means import Means
+from virgate.node.vm.migration.standing import Standing
 from virgate.node.vm.record import GuestEvent, Record
 
 if TYPE_CHECKING:
     from virgate.domxml.request import MachineRequest
     from virgate.node.guest.agent import GuestAgent
+    from virgate.node.vm.hibernation.save import Saving
     from virgate.node.vm.launch import Launch
+    from virgate.node.vm.migration.arrival import Arrival
     from virgate.node.vm.migration.departure import Departure
     from virgate.node.vm.powerdown import Powerdown
 
@@ -38,12 +41,14 @@ class Machine:
         self.figures = Figures()
         self.hook_lane = Lane()
         self.release = Once()
-        self.launch: Launch | None = None
+        self.launch: Launch | Arrival | None = None
         self.boot_ends_with = ""
         """The last event that libvirt tells of a start in progress; what comes before is no pause or continue."""
         self.powerdown: Powerdown | None = None
-        self.departure: Departure | None = None
-        """The move to another host that is under way."""
+        self.departure: Departure | Saving | None = None
+        """The move to another host, or to storage, that is under way."""
+        self.standing = Standing()
+        """What clients are told of the last move."""
         self.agent: GuestAgent | None = None
         """What is inside; while the guest runs."""
         self.shown: list[Callable[[], Mapping[str, Any]]] = []

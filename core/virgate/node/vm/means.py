@@ -11,6 +11,8 @@ from virgate.domxml.facts import DiskSource, HostFacts, PayloadRequest
 from virgate.events import EventBus
 from virgate.node.vm.disks import Disks
 from virgate.node.vm.guarding import Guards, NoGuards
+from virgate.node.vm.hibernation.volumes import ConfVolumes, NoConfs
+from virgate.node.vm.migration.traffic import Traffic
 from virgate.node.vm.settings import MachineSettings
 from virgate.plugins import Hooks
 
@@ -48,6 +50,8 @@ class Means:
     reactor: Any = None
     """Delays; None: the process's reactor."""
     guards: Guards = field(factory=NoGuards)
+    confs: ConfVolumes = field(factory=NoConfs)
+    traffic: Traffic = field(factory=Traffic)
     mirrors: Mirrors | None = None
     """None: nothing here can mirror networks, and nics that want it are not plugged."""
     monotonic: Callable[[], float] = time.monotonic

@@ -10,6 +10,7 @@ from virgate.domxml.request import read_request
 from virgate.node.vm import ending, leftovers, readback
 from virgate.node.vm.errors import NoSuchMachine
 from virgate.node.vm.happenings import Happenings
+from virgate.node.vm.hibernation.restore import WakeUp, resolve
 from virgate.node.vm.launch import Launch
 from virgate.node.vm.machine import Machine
 from virgate.node.vm.means import Means
@@ -33,7 +34,7 @@ class Machines:
         self.means = means
         self._machines: dict[str, Machine] = {}
         self._destroying: dict[str, DeferredLock] = {}
-        self._slots = DeferredSemaphore(means.settings.parallel_starts)
+        self.slots = DeferredSemaphore(means.settings.parallel_starts)
         self._happenings: Happenings | None = None
         self._storage_back: StorageBack | None = None
         self._stopped = False
@@ -62,7 +63,8 @@ class Machines:
     async def stop(self) -> None:
         """Stops watching; starts in progress get a moment to end. Guests go on."""
         self._stopped = True
-        launches = [Deferred.fromCoroutine(machine.launch.over()) for machine in self if machine.launch is not None]
+        brief = [machine.launch for machine in self if machine.launch is not None and machine.launch.brief]
+        launches = [Deferred.fromCoroutine(launch.over()) for launch in brief]
         ended = await DeferredList(launches, consumeErrors=True).addTimeout(FAREWELL, self.means.reactor)
         if not all(success for success, _ in ended):
             self.log.warn("machines are left in the middle of their start")
@@ -95,16 +97,21 @@ class Machines:
             del self._machines[vm]
 
     async def create(self, params: Mapping[str, Any]) -> Machine:
-        """Lists a machine and begins to start it; raises before anything is done if the parameters are wrong."""
+        """Lists a machine and begins to start it or to wake it up; raises before anything is done if the parameters
+        are wrong."""
+        params, waking = await resolve(params, self.means)
         request = read_request(params, self.means.facts(), self._machines)
         record = Record(request.id, request.name, request.conf, dict(request.custom), disks=request.disks)
         record.conf.pop("launchPaused", None)  # said once, done once
         record.time_offset = int(request.conf.get("timeOffset", 0) or 0)
-        record.started = self.means.wall()
+        record.started = self.means.wall() - (waking.elapsed if waking else 0.0)
         machine = self._machines[request.id] = Machine(record, self.means, request)
         machine.figures.reshape(readback.unborn(record.conf))
         wish = Wish(machine.id)
-        machine.launch = Launch(machine, request, self._slots, Start(machine, request, wish), wish)
+        way = WakeUp(machine, request, wish, waking) if waking else Start(machine, request, wish)
+        if waking:
+            machine.life.restore()
+        machine.launch = Launch(machine, request, self.slots, way, wish)
         machine.launch.begin()
         return machine
 

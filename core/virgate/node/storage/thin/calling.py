@@ -37,7 +37,7 @@ async def call(here: Endpoint, address: str, port: int, verb: str, *arguments: A
     head = f"POST /RPC2 HTTP/1.1\r\nHost: {where}\r\nContent-Type: text/xml\r\nContent-Length: {len(body)}\r\n"
     try:
         if here.tls:
-            endpoint = wrapClientTLS(_trust(here), endpoint)
+            endpoint = wrapClientTLS(trust(here), endpoint)
         exchange = _Exchange(head.encode() + b"Connection: close\r\n\r\n" + body)
         await endpoint.connect(Factory.forProtocol(lambda: exchange))
         try:
@@ -59,7 +59,7 @@ def _status(answer: bytes) -> tuple[int, str]:
     return int(told["status"]["code"]), str(told["status"]["message"])
 
 
-def _trust(here: Endpoint) -> Any:
+def trust(here: Endpoint) -> Any:
     """We show our certificate; the other side's must be of our authority, whatever name it bears."""
     from twisted.internet.ssl import Certificate, CertificateOptions, PrivateCertificate, trustRootFromCertificates
 

@@ -1,5 +1,369 @@
-"""The source side of a migration."""
+"""A machine leaves for another host (spec migration 5): the source's side, from the order to Down or back to Up.
+
+It runs in the background. Whatever fails before the guest runs on the other side, it goes on here: the destination is
+told to forget it, and the reason is in the standing. A cancelled move fails in the same way.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from virgate.errors import VirgateError
+from virgate.hookspecs.documents import XmlDocument
+from virgate.libvirt.errors import DomainNotFound, HypervisorAway, HypervisorFailed
+from virgate.node.vm import hooked, inscription
+from virgate.node.vm.exits import Exit, Reason
+from virgate.node.vm.migration import description, documents, downtime, options
+from virgate.node.vm.migration.convergence import Schedule
+from virgate.node.vm.migration.errors import (
+    Canceled,
+    MigrationFailed,
+    MigrationFault,
+    NothingToCancel,
+    NotUnderWay,
+    PeerRefused,
+    StreamFailed,
+)
+from virgate.node.vm.migration.monitoring import Monitor
+from virgate.node.vm.migration.standing import DONE, Postcopy, Standing
+
+if TYPE_CHECKING:
+    from virgate.node.vm.machine import Machine
+    from virgate.node.vm.migration.order import Order
+    from virgate.node.vm.migration.peer import Peer
+    from virgate.node.vm.migration.traffic import Traffic
+
+BUSY, EXISTS = 82, 4
+EVENT_PATIENCE = 30.0
+"""Seconds that libvirt's event may come after its call."""
+ABORT_PATIENCE = 5.0
+"""Seconds in which libvirt's job begins once it is asked for."""
+TICKET = 120
+"""Seconds that a screen's password stays good for clients that follow the guest."""
 
 
 class Departure:
-    """One move of one machine away from this host."""
+    """`forget()` takes the machine from the list: after post-copy nothing of it is left here."""
+
+    log = Logger()
+
+    def __init__(
+        self, machine: "Machine", order: "Order", traffic: "Traffic", forget: Callable[[], Awaitable[None]]
+    ) -> None:
+        self.standing = Standing()
+        self._machine, self._means = machine, machine.means
+        self._order, self._traffic, self._forget = order, traffic, forget
+        self._peer: Peer | None = None
+        self._job: Deferred[None] | None = None
+        self._canceled = False
+        self._interruptible = False
+        self._streaming = False
+        self._holds_place = False
+        self._left: Deferred[None] = Deferred()
+        self._over: list[Deferred[None]] = []
+
+    # -- what others ask of it
+
+    def begin(self) -> None:
+        machine = self._machine
+        machine.departure, machine.standing = self, self.standing
+        machine.shown.append(self.members)
+        self._job = Deferred.fromCoroutine(self._run())
+        self._job.addErrback(lambda problem: self.log.failure("the move of {vm} broke", problem, vm=machine.id))
+
+    def members(self) -> dict[str, Any]:
+        """Of the statistics, while it lasts."""
+        return {"migrationProgress": self.standing.progress}
+
+    async def over(self) -> None:
+        """Comes back when the machine has left or stays."""
+        if self._machine.departure is self:
+            waiting: Deferred[None] = Deferred()
+            self._over.append(waiting)
+            await waiting
+
+    async def cancel(self) -> None:
+        """Raises `NothingToCancel` when the guest is past the point where it could stay."""
+        self._canceled = True
+        if self._interruptible and self._job is not None:
+            self._job.cancel()
+        elif self._streaming:
+            await self._abort()
+
+    async def give_up(self) -> None:
+        """The machine is to be destroyed: comes back when nothing of the move is under way."""
+        try:
+            await self.cancel()
+        except NothingToCancel:
+            return
+        await self.over()
+
+    async def limit_bandwidth(self, mebibytes: int) -> None:
+        from virgate.libvirt import moving
+
+        if not self._streaming:
+            raise NotUnderWay()
+        await moving.limit_bandwidth(self._means.domains, self._machine.id, mebibytes)
+
+    # -- what libvirt tells
+
+    def hears(self, event: str, detail: str) -> bool:
+        """Whether the event is this move's business and nobody else's."""
+        machine = self._machine
+        if event == "stopped" and detail == "migrated":
+            machine.hook_lane.put(self._after)
+            return True
+        if event == "suspended" and detail.startswith("postcopy"):
+            self.standing.postcopy = Postcopy.RUNNING
+            machine.life.halted("POSTCOPY")
+            machine.tell()
+            return True
+        return event in ("suspended", "resumed") and detail in ("migrated", "postcopy")
+
+    def completed(self, job: dict[str, Any]) -> None:
+        """libvirt's last figures of the move."""
+        self.standing.completed(job)
+        self.tell()
+
+    def tell(self) -> None:
+        """Puts the progress on the bus."""
+        standing = self.standing
+        self._means.events.tell(
+            "vm.migration",
+            vm=self._machine.id,
+            progress=standing.progress,
+            downtime=standing.downtime,
+            postcopy=standing.postcopy is not Postcopy.NONE,
+        )
+
+    # -- the way
+
+    async def _run(self) -> None:
+        machine = self._machine
+        try:
+            try:
+                await self._leave()
+            except (Exception, CancelledError) as failure:
+                await self._stay(failure)
+            else:
+                await self._gone()
+        finally:
+            if self._holds_place:
+                self._traffic.outgoing.give_back()
+            machine.departure = None
+            machine.shown.remove(self.members)
+            for waiting in self._over:
+                waiting.callback(None)
+        if self.standing.postcopy and not machine.vitals.alive:
+            await self._forget()
+
+    async def _leave(self) -> None:
+        machine, order = self._machine, self._order
+        if order.outgoing is not None:
+            self._traffic.outgoing.resize(order.outgoing)
+        peer = self._traffic.peer(order.destination)
+        with self._waiting():
+            await peer.ping()
+        self._peer = peer
+        machine.life.leave()
+        there = await self._prepare(peer)
+        self._check()
+        await self._stream(there)
+
+    async def _prepare(self, peer: "Peer") -> dict[str, Any]:
+        """Has the destination prepare, as often as it is busy; answers the machine as it is there."""
+        machine, order = self._machine, self._order
+        while True:
+            with self._waiting():
+                await self._traffic.outgoing.take()
+            self._holds_place = True
+            await hooked.each_device(machine, "before_device_migrate_source", (await machine.document()).text)
+            await self._means.hooks.before_vm_migrate_source(
+                vm=machine.record.subject, domain=XmlDocument(machine.record.xml)
+            )
+            told = description.tell(machine, machine.record.xml, guest={}, guest_events=order.guest_events)
+            try:
+                with self._waiting():
+                    return await peer.create(told, order.incoming)
+            except PeerRefused as refused:
+                if refused.answer != BUSY:
+                    raise
+                self.log.info("{vm} waits: its destination is busy", vm=machine.id)
+            self._traffic.outgoing.give_back()
+            self._holds_place = False
+            with self._waiting():
+                await deferLater(self._means.reactor, self._traffic.settings.retry_after)
+
+    async def _stream(self, there: dict[str, Any]) -> None:
+        from virgate.libvirt import moving
+
+        machine, order, settings = self._machine, self._order, self._traffic.settings
+        domains, vm = self._means.domains, machine.id
+        schedule = order.schedule or Schedule.read(
+            downtime.schedule(order.downtime or settings.downtime, settings.downtime_steps)
+        )
+        text = await moving.document(domains, vm)
+        devices = there.get("devices")
+        text = documents.adapted(text, order, devices if isinstance(devices, list) else ())
+        flags = options.flags(
+            order,
+            options.version(documents.cluster(text)),
+            postcopy=schedule.postcopy,
+            trust_storage=settings.trust_storage,
+        )
+        asked = options.parameters(order, settings.bandwidth, text, documents.screens(text))
+        await self._keep_screen()
+        self._check()
+        monitor = Monitor(machine, self.standing, schedule, settings.monitor_interval, self.tell)
+        self._streaming = True
+        try:
+            monitor.start()
+            await moving.migrate(domains, vm, self._traffic.uri(order.destination.host), asked, flags)
+        finally:
+            self._streaming = False
+            await monitor.stop()
+
+    async def _keep_screen(self) -> None:
+        """Best effort: a client that must log in again is no reason to stay."""
+        import time
+
+        from virgate.libvirt import moving
+
+        if not self._machine.record.client:
+            return
+        until = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self._means.wall() + TICKET))
+        try:
+            await moving.keep_spice_ticket(self._means.domains, self._machine.id, until)
+        except VirgateError as problem:
+            self.log.warn("clients of {vm} may lose its screen: {why}", vm=self._machine.id, why=str(problem))
+
+    # -- the end
+
+    async def _gone(self) -> None:
+        """The guest runs on the other side. What it used here is released when its owner destroys the machine."""
+        from virgate.libvirt import moving
+
+        machine, standing = self._machine, self.standing
+        try:
+            await self._left.addTimeout(EVENT_PATIENCE, self._means.reactor)
+        except TimeoutError:
+            self.log.warn("libvirt did not tell that {vm} left", vm=machine.id)
+            await self._after()
+        if standing.downtime is None:
+            standing.completed(await moving.last_job(self._means.domains, machine.id))
+        standing.progress = 100
+        standing.ended(0, DONE)
+        self.tell()
+        exit = Exit.of(Reason.MIGRATED)
+        await inscription.keep_exit(machine, exit)
+        machine.life.down(exit)
+        self.log.info("{vm} has left for {where}", vm=machine.id, where=str(self._order.destination))
+
+    async def _after(self) -> None:
+        """The hooks after the move; once, whoever comes first."""
+        machine = self._machine
+        if self._left.called:
+            return
+        try:
+            document = XmlDocument(machine.record.xml)
+            await self._means.hooks.after_vm_migrate_source(vm=machine.record.subject, domain=document)
+            await hooked.each_device(machine, "after_device_migrate_source", machine.record.xml)
+        except Exception:
+            self.log.failure("what follows the move of {vm} failed", vm=machine.id)
+        finally:
+            if not self._left.called:
+                self._left.callback(None)
+
+    async def _stay(self, failure: BaseException) -> None:
+        machine, standing = self._machine, self.standing
+        code, message = self._outcome(failure)
+        standing.ended(code, message)
+        self.log.warn("{vm} does not leave: {code}, {why}", vm=machine.id, code=code, why=message)
+        if standing.postcopy is Postcopy.RUNNING:
+            await self._lost()
+            return
+        if self._peer is not None and not (isinstance(failure, PeerRefused) and failure.answer == EXISTS):
+            try:
+                await self._peer.destroy(machine.id)
+            except Exception as problem:
+                self.log.info("the destination of {vm} keeps what it has: {why}", vm=machine.id, why=str(problem))
+        await self._up()
+
+    async def _up(self) -> None:
+        """Back to what the guest does now, which may have changed meanwhile."""
+        machine = self._machine
+        try:
+            state, _ = await self._means.domains.state(machine.id)
+        except VirgateError:
+            state = "paused" if machine.vitals.pause_code else "running"
+        if state == "paused":
+            machine.life.launched_paused(machine.vitals.pause_code or "NOERR")
+        elif state in ("running", "blocked"):
+            machine.life.launched()
+        self.tell()
+
+    async def _lost(self) -> None:
+        """A guest that was in two places is in neither: it cannot be saved."""
+        machine = self._machine
+        try:
+            await self._means.domains.destroy(machine.id, graceful=False)
+        except (DomainNotFound, HypervisorFailed, HypervisorAway) as problem:
+            self.log.warn("the rest of {vm} was not destroyed: {why}", vm=machine.id, why=str(problem))
+        machine.life.down(Exit.of(Reason.POSTCOPY_FAILED))
+
+    def _outcome(self, failure: BaseException) -> tuple[int, str]:
+        from virgate.libvirt import moving
+
+        if isinstance(failure, PeerRefused):
+            return failure.answer, failure.message
+        told: VirgateError
+        if isinstance(failure, CancelledError | Canceled):
+            told = Canceled()
+        elif isinstance(failure, MigrationFault):
+            told = failure
+        elif isinstance(failure, HypervisorFailed) and moving.is_abort(failure):
+            told = Canceled()
+        elif isinstance(failure, HypervisorFailed) and moving.is_failure(failure):
+            told = StreamFailed(failure.detail)
+        else:
+            told = MigrationFailed(str(failure) or type(failure).__name__)
+        return told.code, str(told)
+
+    # -- cancelling
+
+    async def _abort(self) -> None:
+        """libvirt may not have begun yet: it is asked again for a while."""
+        from virgate.libvirt import moving
+
+        ends = self._means.monotonic() + ABORT_PATIENCE
+        while self._streaming:
+            try:
+                await moving.abort(self._means.domains, self._machine.id)
+            except HypervisorAway:
+                raise NothingToCancel() from None
+            except DomainNotFound:
+                raise NothingToCancel() from None
+            except HypervisorFailed as refused:
+                if not moving.is_too_late(refused) or self._means.monotonic() > ends:
+                    raise NothingToCancel() from refused
+                await deferLater(self._means.reactor, 0.1)
+            else:
+                return
+
+    def _check(self) -> None:
+        if self._canceled:
+            raise Canceled()
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Inside, `cancel` ends what is waited for at once."""
+        self._check()
+        self._interruptible = True
+        try:
+            yield
+        finally:
+            self._interruptible = False

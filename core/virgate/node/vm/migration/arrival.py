@@ -1,0 +1,281 @@
+"""A machine comes from another host (spec migration 7): the destination's side, from its order to Up.
+
+First everything that the guest needs here is made ready, and the source waits for that; then libvirt brings the guest,
+and this waits for it. If it does not come, all is undone and the machine is Down until somebody destroys it.
+"""
+
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, TimeoutError
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from virgate.domxml import metadata, tree
+from virgate.errors import VirgateError
+from virgate.hookspecs.documents import XmlDocument
+from virgate.hookspecs.errors import HookError
+from virgate.libvirt.errors import DomainNotFound
+from virgate.node.vm import hooked, inscription, readback
+from virgate.node.vm.errors import Abandoned
+from virgate.node.vm.exits import Exit, Reason
+from virgate.node.vm.migration.errors import DestinationHookFailed, NotReadyInTime
+from virgate.node.vm.preparation import Preparation
+from virgate.node.vm.wish import Wish
+
+if TYPE_CHECKING:
+    from virgate.node.vm.machine import Machine
+    from virgate.node.vm.migration.traffic import Traffic
+
+SETTLE = 1.0
+"""Seconds in which the source's last event overtakes ours."""
+GUARD_PATIENCE = 60.0
+"""Seconds in which the source's QEMU is gone, and with it what kept our host away from the disks."""
+
+
+class Arrival:
+    """Stands in the place of a machine's launch. It holds a place among the incoming until it is over."""
+
+    log = Logger()
+
+    def __init__(self, machine: "Machine", text: str, traffic: "Traffic") -> None:
+        self._machine, self._means = machine, machine.means
+        self._text, self._traffic = text, traffic
+        self._undo = AsyncExitStack()
+        self._wish = wish = Wish(machine.id)
+        self._turn: Deferred[None] = Deferred()
+        self._prepared: Deferred[None] = Deferred()
+        self._ready: Deferred[None] = Deferred()
+        self._came: Deferred[str] = Deferred()
+        self._over: list[Deferred[None]] = []
+        assert machine.request is not None
+        self._preparation = Preparation(machine, machine.request, wanted=wish.check, waiting=wish.waiting)
+        self.brief = False
+        """Whether who stops the daemon should wait for its end."""
+
+    # -- what others ask of it
+
+    async def prepare(self, slots: DeferredSemaphore, seconds: float) -> None:
+        """Makes everything ready; comes back when the guest may come. Raises what the source is told.
+
+        The disks may take so many seconds once it is their turn.
+        """
+        self.brief = True
+        self._machine.life.arrive()
+        self._begin(self._whole(slots))
+        await self._turn
+        try:
+            await self._prepared.addTimeout(seconds, self._means.reactor)
+        except TimeoutError:
+            self._ready.addErrback(lambda _: None)  # nobody hears it any more
+            self.abandon()
+            raise NotReadyInTime(seconds) from None
+        await self._ready
+
+    def await_guest(self) -> None:
+        """For a machine that is found on its way after a restart: libvirt does the work."""
+        self._begin(self._arrive())
+
+    def abandon(self) -> None:
+        """The machine is not wanted any more."""
+        self._wish.withdraw()
+        self._comes("unwanted")
+
+    async def over(self) -> None:
+        """Comes back when the machine runs here or is Down."""
+        if self._machine.launch is self:
+            waiting: Deferred[None] = Deferred()
+            self._over.append(waiting)
+            await waiting
+
+    # -- what libvirt tells
+
+    def hears(self, event: str, detail: str) -> bool:
+        """Everything that happens to the domain before it is a machine of this host is the arrival's business."""
+        life = self._machine.life
+        if event == "resumed":
+            life.running()
+        elif event == "suspended":
+            life.halted("POSTCOPY" if detail.startswith("postcopy") else "NOERR")
+        if event == "stopped":
+            self._comes("lost")
+        elif (event, detail) == ("resumed", "migrated"):
+            self._comes("running")
+        elif (event, detail) == ("suspended", "paused"):
+            self._comes("paused")
+        elif (event, detail) == ("suspended", "postcopy_failed"):
+            self._comes("torn")
+        return event in ("resumed", "suspended", "stopped")
+
+    def _comes(self, how: str) -> None:
+        if not self._came.called:
+            self._came.callback(how)
+
+    # -- the way
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._wish.job = Deferred.fromCoroutine(work)
+        self._wish.job.addErrback(
+            lambda problem: self.log.failure("the arrival of {vm} broke", problem, vm=self._machine.id)
+        )
+
+    async def _whole(self, slots: DeferredSemaphore) -> None:
+        try:
+            await self._prepare(slots)
+        except (Exception, CancelledError) as failure:
+            await self._end(Exit.of(Reason.GENERIC_ERROR, str(failure) or type(failure).__name__))
+            self._refuse(Abandoned(self._machine.id) if isinstance(failure, CancelledError) else failure)
+            return
+        self.brief = False
+        self._ready.callback(None)
+        await self._arrive()
+
+    def _refuse(self, failure: BaseException) -> None:
+        for step in (self._turn, self._prepared):
+            if not step.called:
+                step.callback(None)
+        self._ready.errback(failure)
+
+    async def _prepare(self, slots: DeferredSemaphore) -> None:
+        machine = self._machine
+        with self._wish.waiting():
+            await slots.acquire()
+        try:
+            self._turn.callback(None)
+            await self._preparation.disks(self._undo)
+        finally:
+            slots.release()
+        self._wish.check()
+        self._prepared.callback(None)
+        try:
+            await hooked.each_device(machine, "before_device_migrate_destination", self._text)
+            await self._means.hooks.before_vm_migrate_destination(
+                vm=machine.record.subject, domain=XmlDocument(self._text)
+            )
+        except HookError as refused:
+            raise DestinationHookFailed(refused.detail) from refused
+        self._wish.check()
+
+    async def _arrive(self) -> None:
+        try:
+            how = await self._wait()
+            exit = await self._look(how)
+        except Exception:
+            self.log.failure("{vm} was not looked at when it arrived", vm=self._machine.id)
+            exit = Exit.of(Reason.MIGRATION_FAILED)
+        if exit is not None:
+            await self._end(exit)
+            return
+        try:
+            await self._settle(paused=how == "paused")
+        except DomainNotFound:
+            await self._end(Exit.of(Reason.LOST_QEMU))
+        except Exception:
+            self.log.failure("{vm} runs here, but not all that follows its arrival was done", vm=self._machine.id)
+            self._finish(paused=how == "paused")
+
+    async def _wait(self) -> str:
+        try:
+            return await self._came.addTimeout(self._traffic.settings.destination_timeout, self._means.reactor)
+        except TimeoutError:
+            return "late"
+
+    async def _look(self, how: str) -> Exit | None:
+        """None when the guest is here; else why the machine is Down."""
+        domains, vm = self._means.domains, self._machine.id
+        if how == "unwanted":
+            await self._kill()
+            return Exit.of(Reason.DESTROYED_AT_START)
+        if how == "torn":
+            await self._kill()
+            return Exit.of(Reason.POSTCOPY_FAILED)
+        try:
+            state, reason = await domains.state(vm)
+        except DomainNotFound:
+            return Exit.of(Reason.MIGRATION_FAILED)
+        if how == "lost" or state in ("shutoff", "crashed"):
+            return Exit.of(Reason.MIGRATION_FAILED)
+        if how == "late" and (state, reason) == ("paused", "migration"):
+            await self._kill()
+            return Exit.of(Reason.MIGRATION_FAILED)
+        return None
+
+    async def _kill(self) -> None:
+        try:
+            await self._means.domains.destroy(self._machine.id, graceful=False)
+        except VirgateError as problem:
+            if not isinstance(problem, DomainNotFound):
+                self.log.warn("the rest of {vm} was not destroyed: {why}", vm=self._machine.id, why=str(problem))
+
+    async def _settle(self, *, paused: bool) -> None:
+        """The guest is here: makes it a machine of this host, then tells."""
+        machine, hooks = self._machine, self._means.hooks
+        document = await machine.document()
+        await self._keep()
+        readback.refresh(machine)
+        Deferred.fromCoroutine(self._guard()).addErrback(
+            lambda problem: self.log.failure("disks of {vm} are not protected", problem, vm=machine.id)
+        )
+        await hooks.after_vm_migrate_destination(vm=machine.record.subject, domain=document)
+        await hooked.each_device(machine, "after_device_migrate_destination", machine.record.xml)
+        await deferLater(self._means.reactor, SETTLE)
+        self._finish(paused=paused)
+
+    def _finish(self, *, paused: bool) -> None:
+        machine = self._machine
+        self._undo.pop_all()
+        if paused or machine.vitals.pause_code:
+            machine.life.launched_paused(machine.vitals.pause_code or "NOERR")
+        else:
+            machine.life.launched()
+        self.log.info("{vm} has arrived", vm=machine.id)
+        self._release()
+
+    async def _keep(self) -> None:
+        """The definition and what we know go into this host's libvirt; a guest that runs is not lost for want of it."""
+        machine, domains = self._machine, self._means.domains
+        try:
+            known = next((one for one in await domains.list() if one.uuid == machine.id), None)
+            if known is not None and not known.persistent:
+                await domains.define(await domains.xml(machine.id, inactive=True))
+            vm = metadata.vm_element(tree.parse(machine.record.xml))
+            if vm is None:
+                vm = metadata.encode(metadata.VmMetadata())
+            metadata.update(vm, {"startTime": machine.record.started})
+            await domains.set_metadata(machine.id, metadata.bare(vm), inscription.PREFIX, metadata.VM)
+        except DomainNotFound:
+            raise
+        except VirgateError as problem:
+            self.log.warn("what is known of {vm} is not kept by libvirt: {why}", vm=machine.id, why=str(problem))
+
+    async def _guard(self) -> None:
+        """Leases of disks are the source's as long as its QEMU lives; then they are ours."""
+        machine = self._machine
+        ends = self._means.monotonic() + GUARD_PATIENCE
+        async with AsyncExitStack() as undo:
+            while machine.vitals.alive:
+                try:
+                    await self._preparation.keep_others_away(undo)
+                    break
+                except VirgateError as problem:
+                    if self._means.monotonic() > ends:
+                        self.log.error("disks of {vm} are not protected: {why}", vm=machine.id, why=str(problem))
+                        return
+                await deferLater(self._means.reactor, 1.0)
+            self._preparation.started()
+            undo.pop_all()
+
+    async def _end(self, exit: Exit) -> None:
+        machine = self._machine
+        self.log.warn("{vm} does not arrive: {why}", vm=machine.id, why=exit.message)
+        await self._undo.aclose()
+        machine.record.disks = ()  # torn down already; destroy has only its hooks to run
+        machine.life.down(exit)
+        self._release()
+
+    def _release(self) -> None:
+        self._traffic.incoming.give_back()
+        self._machine.launch = None
+        for waiting in self._over:
+            waiting.callback(None)

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from virgate.config import Settings
     from virgate.events import EventBus
     from virgate.libvirt.connection import Hypervisor
+    from virgate.node.guest.agents import Agents
     from virgate.node.host.host import Host
     from virgate.node.storage.manager import Storage
     from virgate.node.tasks.manager import Tasks
+    from virgate.node.vm.blocks.watching import Blocks
     from virgate.node.vm.registry import Machines
     from virgate.node.vm.thin import Watermarks
     from virgate.plugins import Hooks, Registry
@@ -32,6 +34,8 @@ class Node:
     storage: "Storage"
     machines: "Machines"
     watermarks: "Watermarks"
+    blocks: "Blocks"
+    agents: "Agents"
     host: "Host"
     plugins: "Registry"
     folders: tuple[Path, ...] = ()
@@ -53,8 +57,10 @@ class Node:
             return
         self.host.start()
         await self.hypervisor.start()
+        self.agents.start()
         await self.machines.start()
         self.watermarks.start()
+        self.blocks.start()
         self.ready = True
 
     def _make(self, folder: Path) -> None:
@@ -68,7 +74,9 @@ class Node:
     async def stop(self) -> None:
         """Guests go on; what only this process holds is given back."""
         self.ready = False
+        self.blocks.stop()
         self.watermarks.stop()
+        self.agents.stop()
         await self.machines.stop()
         self.host.stop()
         await self.storage.stop()

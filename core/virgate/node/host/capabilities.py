@@ -76,8 +76,8 @@ def _software(system: OperatingSystem, packages: Packages) -> dict[str, Any]:
         },
         "packages2": packages,
         "additionalFeatures": [],
-        "liveSnapshot": "false",  # true when the verbs snapshot and merge are built
-        "liveMerge": "false",
+        "liveSnapshot": "true",
+        "liveMerge": "true",
     }
 
 

@@ -10,6 +10,7 @@ from virgate.domxml import running, tree
 from virgate.domxml.facts import DiskRequest, DiskSource
 from virgate.domxml.values import struct
 from virgate.node.vm import pids
+from virgate.node.vm.blocks import chain
 from virgate.node.vm.stats import Nic, Shape
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def refresh(machine: "Machine") -> None:
     record, conf = machine.record, machine.record.conf
     root = tree.parse(record.xml)
     conf["devices"] = running.devices(root, conf.get("devices", ()))
+    chain.follow(record, root)
     ids = {disk.target: identity(disk) for disk in record.disks}
     for device in _disks(conf):
         device.update(ids.get(str(device.get("name")), {}))

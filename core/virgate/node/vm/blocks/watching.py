@@ -1,0 +1,123 @@
+"""What works on volumes of running machines, as the whole node has it: small while nothing does.
+
+Tells `vmJobs` in the statistics of every machine, finds merges and frozen guests that another daemon left, and hands
+the hypervisor's events on.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from virgate.node.vm.life import Status
+
+if TYPE_CHECKING:
+    from virgate.node.storage.manager import Storage
+    from virgate.node.vm.blocks.merges import Merges
+    from virgate.node.vm.machine import Machine
+    from virgate.node.vm.registry import Machines
+    from virgate.node.vm.thin import Watermarks
+
+THERE = (Status.UP, Status.PAUSED)
+
+
+class Blocks:
+    """`merges` is made when there is the first one."""
+
+    log = Logger()
+
+    def __init__(self, machines: "Machines", storage: "Storage", room: "Watermarks") -> None:
+        self.storage, self.room = storage, room
+        self._machines, self._means = machines, machines.means
+        self._known: set[str] = set()
+        self._merges: Merges | None = None
+        self._ends: list[Callable[[], None]] = []
+
+    @property
+    def merges(self) -> "Merges":
+        if self._merges is None:
+            from virgate.node.storage.images.live_chain import LiveChain
+            from virgate.node.vm.blocks.merges import Merges
+
+            self._merges = Merges(
+                self.storage.volumes,
+                LiveChain(self.storage.images.jobs),
+                self.room,
+                lambda: self.storage.sdm.jobs,
+                self._means.reactor,
+                self._means.settings.job_period,
+            )
+        return self._merges
+
+    def start(self) -> None:
+        """After recovery: what another daemon began is brought to its end."""
+        listen = self._means.events.listen
+        self._ends = [
+            listen("vm.status", self._status),
+            listen("libvirt.block_job", self._block_job),
+            listen("libvirt.connected", self._reconnected),
+            listen("storage.domain", self._storage),
+            listen("storage.grown", self._grown),
+        ]
+        for machine in self._machines:
+            self._welcome(machine)
+
+    def stop(self) -> None:
+        for end in self._ends:
+            end()
+        self._ends = []
+        if self._merges is not None:
+            self._merges.stop()
+
+    def _status(self, vm: str, **_: Any) -> None:
+        machine = self._machines.get(vm)
+        if machine is None or not machine.vitals.alive:
+            self._known.discard(vm)
+            if self._merges is not None:
+                self._merges.lost(vm)
+        elif vm not in self._known:
+            self._welcome(machine)
+
+    def _welcome(self, machine: "Machine") -> None:
+        if machine.vitals.status not in THERE:
+            return
+        self._known.add(machine.id)
+        machine.shown.append(lambda: {"vmJobs": self._told(machine.id)})
+        if "virgate-jobs" in machine.record.xml:
+            self._find(machine)
+
+    def _told(self, vm: str) -> dict[str, Any]:
+        return {} if self._merges is None else self._merges.told(vm)
+
+    def _find(self, machine: "Machine") -> None:
+        from virgate.domxml import tree
+        from virgate.node.vm.blocks.freezing import owed
+        from virgate.node.vm.blocks.kept import Kept
+
+        left = Kept.read(tree.parse(machine.record.xml))
+        if left.thaw:
+            self._background(owed(machine), machine)
+        for merge in left.merges:
+            if not self.merges.knows(merge.id):
+                self.merges.look(self.merges.adopt(machine, merge))
+
+    def _block_job(self, uuid: str, **_: Any) -> None:
+        if self._merges is not None:
+            self._merges.look_at(uuid)
+
+    def _reconnected(self, **_: Any) -> None:
+        """Events may have been missed."""
+        if self._merges is not None:
+            self._merges.look_at()
+
+    def _storage(self, domain: str, valid: bool, **_: Any) -> None:
+        if valid and self._merges is not None:
+            self._merges.look_at(domain=domain)
+
+    def _grown(self, domain: str, volume: str, size: int, **_: Any) -> None:
+        if self._merges is not None and len(self._merges):
+            self._background(self._merges.grown(domain, volume, size))
+
+    def _background(self, work: Any, machine: "Machine | None" = None) -> None:
+        Deferred.fromCoroutine(work).addErrback(lambda failure: self.log.failure("work on volumes failed", failure))

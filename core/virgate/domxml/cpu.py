@@ -5,6 +5,7 @@ from typing import Any
 
 from virgate.domxml.errors import BadDevice
 from virgate.domxml.facts import HostFacts
+from virgate.domxml.fitting import machine_of, offers_for, passed_on
 from virgate.domxml.tree import Element, element
 from virgate.domxml.values import integer, struct, structs, text
 
@@ -28,8 +29,8 @@ def cpu(conf: Mapping[str, Any], facts: HostFacts) -> Element:
     kind = text(conf, "cpuType", "qemu64")
     model, *wanted = [part.strip() for part in kind.split(",")]
     if kind in ("hostPassthrough", "hostModel"):
-        mode = {"hostPassthrough": "host-passthrough", "hostModel": "host-model"}[kind]
-        return element("cpu", _topology(conf), _numa(conf), match="exact", mode=mode)
+        mode = passed_on(offers_for(machine_of(conf), facts)) if kind == "hostPassthrough" else "host-model"
+        return element("cpu", _topology(conf), _numa(conf), match=None if mode == "maximum" else "exact", mode=mode)
     if model == "qemu64" and "+svm" not in wanted and "-svm" not in wanted:
         wanted.append("-svm")
     features = [_feature(word) for word in wanted if word]

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from attrs import frozen
 
-from virgate.domxml import metadata, running
+from virgate.domxml import fitting, metadata, running
 from virgate.domxml.devices.disk import path as disk_path
 from virgate.domxml.drives import decode_files, sharing
 from virgate.domxml.errors import BadDevice, CannotCreate, MachineExists, MissingParameter
@@ -44,9 +44,10 @@ class Document:
     disks: tuple[DiskRequest, ...]
     payloads: tuple[PayloadRequest, ...]
     leases: tuple[LeaseRequest, ...]
+    notices: tuple[str, ...]
 
 
-def read(params: Mapping[str, Any], taken: Container[str]) -> Document:
+def read(params: Mapping[str, Any], facts: HostFacts, taken: Container[str]) -> Document:
     """The document in the parameter `xml`. Its uuid is the machine's id, whatever the other parameters say."""
     root = parse(str(params["xml"]))
     if root.tag != "domain":
@@ -61,6 +62,7 @@ def read(params: Mapping[str, Any], taken: Container[str]) -> Document:
     if memory.bytes == 0:
         raise MissingParameter("Must specify nonzero memSize")
     kept = metadata.read(root)
+    notices = fitting.fit_document(root, facts)
     disks, payloads = _disks(root, kept)
     return Document(
         root=root,
@@ -71,6 +73,7 @@ def read(params: Mapping[str, Any], taken: Container[str]) -> Document:
         disks=disks,
         payloads=payloads,
         leases=tuple(_leases(root)),
+        notices=notices,
     )
 
 
@@ -146,6 +149,7 @@ def _leases(root: Element) -> Iterator[LeaseRequest]:
 
 def finish(root: Element, conf: Conf, facts: HostFacts, sources: Sources, leases: Leases) -> Element:
     """The document with the host's part filled in; the client's own document stays as it was."""
+    fitting.check_document(root, facts)
     done = copy(root)
     if facts.virt_type == "qemu" and done.get("type") == "kvm":
         done.set("type", "qemu")

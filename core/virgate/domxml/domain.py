@@ -6,7 +6,7 @@ from typing import Any
 
 from lxml import etree
 
-from virgate.domxml import cpu, metadata, system
+from virgate.domxml import cpu, fitting, metadata, system
 from virgate.domxml.devices import BUILDERS, Context, channel, console, disk, graphics, lease, simple
 from virgate.domxml.errors import BadDevice
 from virgate.domxml.facts import HostFacts, Leases, Sources
@@ -21,6 +21,7 @@ LIMITS = {"watchdog": 1, "console": 1}
 def assemble(conf: Conf, facts: HostFacts, sources: Sources, leases: Leases) -> Element:
     """The domain document of a completed conf. Raises `BadDevice` for a machine that cannot start."""
     _check(conf)
+    fitting.check_list(conf, facts)
     context = Context(conf["vmId"], facts, conf.get("custom", {}), sources, leases)
     memory = integer(conf, "memSize") << 10
     most = integer(conf, "maxMemSize", 0) << 10

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
+from virgate.domxml.offers import Offers
+
 FORMATS = {"raw": "raw", "cow": "qcow2", "qcow2": "qcow2"}
 """Volume formats as storage and clients say them, and as libvirt does."""
 
@@ -42,6 +44,8 @@ class HostFacts:
     """Whether QEMU has certificates for SPICE; without them libvirt refuses a TLS port."""
     dummy_bridge: str = DUMMY_BRIDGE
     node_devices: Mapping[str, NodeDevice] = field(factory=dict)
+    offers: Mapping[str, Offers] = field(factory=dict)
+    """By machine type; "" has the emulator's own choice. What is not there is not known."""
 
     @property
     def is_x86(self) -> bool:

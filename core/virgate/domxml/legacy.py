@@ -5,6 +5,7 @@ from itertools import zip_longest
 from typing import Any
 
 from virgate.domxml.facts import HostFacts
+from virgate.domxml.fitting import machine_of, offers_for
 from virgate.domxml.values import Conf, integer, structs, text
 
 GRAPHICS = {"qxl": "spice", "qxlnc": "spice", "vnc": "vnc"}
@@ -26,7 +27,7 @@ def devices(conf: Mapping[str, Any], facts: HostFacts) -> list[Conf]:
         *nics(conf),
         *videos(conf, facts),
         *sounds(conf),
-        *graphics(conf),
+        *graphics(conf, facts),
         {"type": "controller", "device": "virtio-serial"},
     ]
 
@@ -101,11 +102,14 @@ def sounds(conf: Mapping[str, Any]) -> list[Conf]:
     return [{"type": "sound", "device": conf["soundDevice"]}] if conf.get("soundDevice") else []
 
 
-def graphics(conf: Mapping[str, Any]) -> list[Conf]:
-    """The graphics device that the key `display` stands for, if any."""
+def graphics(conf: Mapping[str, Any], facts: HostFacts) -> list[Conf]:
+    """The graphics device that the key `display` stands for, if any; VNC for SPICE where QEMU has none."""
     device = GRAPHICS.get(text(conf, "display"))
     if device is None:
         return []
+    offers = offers_for(machine_of(conf), facts)
+    if not offers.has_screen(device) and offers.has_screen("vnc"):
+        device = "vnc"
     return [
         {
             "type": "graphics",

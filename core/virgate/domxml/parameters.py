@@ -70,7 +70,7 @@ def complete(params: Mapping[str, Any], facts: HostFacts) -> Conf:
     if conf.get("devices"):
         devices: list[Conf] = list(conf["devices"])
         if not any(device.get("type") == "graphics" for device in devices):
-            devices += legacy.graphics(conf)
+            devices += legacy.graphics(conf, facts)
     else:
         devices = _legacy_devices(conf, facts)
     conf["devices"] = devices

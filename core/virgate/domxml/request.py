@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from virgate.domxml import cpu, document, domain, drives, parameters
+from virgate.domxml import cpu, document, domain, drives, fitting, parameters
 from virgate.domxml.facts import (
     DiskRequest,
     DiskSource,
@@ -56,6 +56,8 @@ class MachineRequest:
     payloads: tuple[PayloadRequest, ...]
     leases: tuple[LeaseRequest, ...] = ()
     facts: HostFacts = field(factory=HostFacts, repr=False)
+    notices: tuple[str, ...] = ()
+    """What the host gives otherwise than it was asked for."""
     document: Element | None = field(default=None, repr=False, eq=False)
     """The document of the client, in the xml form."""
 
@@ -80,6 +82,7 @@ def read_request(params: Mapping[str, Any], facts: HostFacts, taken: Container[s
         return _from_document(params, facts, taken)
     parameters.check(params, taken)
     conf = parameters.complete(params, facts)
+    notices = fitting.fit_list(conf, facts)
     disks, payloads = drives.requests(parameters.disks_of(conf))
     payloads += parameters.sysprep(params, conf)
     filled = {payload.target for payload in payloads}
@@ -96,11 +99,12 @@ def read_request(params: Mapping[str, Any], facts: HostFacts, taken: Container[s
         payloads=payloads,
         leases=parameters.leases_of(conf),
         facts=facts,
+        notices=notices,
     )
 
 
 def _from_document(params: Mapping[str, Any], facts: HostFacts, taken: Container[str]) -> MachineRequest:
-    found = document.read(params, taken)
+    found = document.read(params, facts, taken)
     return MachineRequest(
         id=found.conf["vmId"],
         name=found.conf["vmName"],
@@ -114,5 +118,6 @@ def _from_document(params: Mapping[str, Any], facts: HostFacts, taken: Container
         payloads=found.payloads,
         leases=found.leases,
         facts=facts,
+        notices=found.notices,
         document=found.root,
     )

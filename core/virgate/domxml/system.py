@@ -5,6 +5,7 @@ from typing import Any
 
 from virgate.domxml.errors import BadDevice
 from virgate.domxml.facts import HostFacts
+from virgate.domxml.fitting import default_machine, machine_of
 from virgate.domxml.tree import Element, element
 from virgate.domxml.values import flag, integer, text
 
@@ -13,7 +14,7 @@ BOOT = {"a": "fd", "c": "hd", "d": "cdrom", "n": "network"}
 
 def operating_system(conf: Mapping[str, Any], facts: HostFacts) -> Element:
     """Machine type and boot sources. libvirt takes an order of devices or of kinds, not both: devices win."""
-    machine = text(conf, "emulatedMachine", "pseries" if facts.is_power else "pc" if facts.is_x86 else "virt")
+    machine = machine_of(conf) or default_machine(facts)
     ordered = any(device.get("bootOrder") for device in conf.get("devices", ()))
     return element(
         "os",

@@ -45,6 +45,16 @@ async def cont(node: Node, vm: Text) -> Reply:
     return Reply({"output": [""]})
 
 
+@verb("VM.hibernate", xmlrpc="hibernate")
+async def hibernate(node: Node, vm: Text, handle: Text) -> Reply:
+    """Begin to save a machine to the volumes of the handle and to stop it. Watch its status."""
+    from virgate.node.vm.hibernation.handle import Handle
+    from virgate.node.vm.hibernation.save import hibernate
+
+    hibernate(node.machines.find(vm), Handle.parse(handle))
+    return Reply(message="Hibernation process starting")
+
+
 @verb("VM.reset", xmlrpc="reset")
 async def reset(node: Node, vm: Text) -> None:
     """Press the guest's reset button."""

@@ -147,7 +147,7 @@ class Recovery:
         """Brings the life to where the hypervisor says it is."""
         life = machine.life
         if exit is not None and found.state in GONE_STATES:
-            machine.record.released_before = True
+            machine.record.released_before = exit.reason not in LEFT
             life.down(exit)
         elif found.state == "shutoff":
             life.down(found_off(found.reason))
@@ -159,4 +159,6 @@ class Recovery:
             life.launched()
 
 
+LEFT = (Reason.SAVED, Reason.MIGRATED)
+"""Ends after which what the machine used is released by its destroy (spec hooks 1.8)."""
 PAUSE_CODES = {"ioerror": "EOTHER", "postcopy": "POSTCOPY"}

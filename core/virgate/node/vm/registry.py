@@ -1,7 +1,7 @@
 """All machines of this host: create, find, list, destroy, and finding them again after a restart."""
 
 from collections.abc import Coroutine, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredList, DeferredLock, DeferredSemaphore
 from twisted.logger import Logger
@@ -10,8 +10,7 @@ from virgate.domxml.request import read_request
 from virgate.node.vm import ending, leftovers, readback
 from virgate.node.vm.errors import NoSuchMachine
 from virgate.node.vm.happenings import Happenings
-from virgate.node.vm.hibernation.restore import WakeUp, resolve
-from virgate.node.vm.launch import Launch
+from virgate.node.vm.launch import Launch, Way
 from virgate.node.vm.machine import Machine
 from virgate.node.vm.means import Means
 from virgate.node.vm.record import Record
@@ -20,6 +19,9 @@ from virgate.node.vm.sampler import Sampler
 from virgate.node.vm.starting import Start
 from virgate.node.vm.storage_back import StorageBack
 from virgate.node.vm.wish import Wish
+
+if TYPE_CHECKING:
+    from virgate.node.vm.hibernation.parameters import Waking
 
 FAREWELL = 10.0
 """Seconds that stopping waits for machines that are starting."""
@@ -99,7 +101,11 @@ class Machines:
     async def create(self, params: Mapping[str, Any]) -> Machine:
         """Lists a machine and begins to start it or to wake it up; raises before anything is done if the parameters
         are wrong."""
-        params, waking = await resolve(params, self.means)
+        waking: Waking | None = None
+        if params.get("hiberVolHandle") or params.get("memoryDumpVolume"):
+            from virgate.node.vm.hibernation.restore import resolve
+
+            params, waking = await resolve(params, self.means)
         request = read_request(params, self.means.facts(), self._machines)
         record = Record(request.id, request.name, request.conf, dict(request.custom), disks=request.disks)
         record.conf.pop("launchPaused", None)  # said once, done once
@@ -108,8 +114,11 @@ class Machines:
         machine = self._machines[request.id] = Machine(record, self.means, request)
         machine.figures.reshape(readback.unborn(record.conf))
         wish = Wish(machine.id)
-        way = WakeUp(machine, request, wish, waking) if waking else Start(machine, request, wish)
-        if waking:
+        way: Way = Start(machine, request, wish)
+        if waking is not None:
+            from virgate.node.vm.hibernation.restore import WakeUp
+
+            way = WakeUp(machine, request, wish, waking)
             machine.life.restore()
         machine.launch = Launch(machine, request, self.slots, way, wish)
         machine.launch.begin()

@@ -60,6 +60,7 @@ setup(
         "virgate.plugins": [
             "scripts = virgate_plugins.scripts",
             "xmlrpc = virgate_plugins.transports.xmlrpc",
+            "jsonrpc = virgate_plugins.transports.jsonrpc",
             "localfs = virgate_plugins.storage.localfs",
             "nfs = virgate_plugins.storage.nfs",
             "iscsi = virgate_plugins.storage.iscsi",

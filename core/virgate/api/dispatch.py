@@ -5,7 +5,7 @@ Whatever happens inside, the answer is a struct with `status`; only an unknown n
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
@@ -28,6 +28,10 @@ class WrongArguments(Exception):
     """The client gave too many or too few, or values of a wrong type; the text says what the verb takes."""
 
 
+class Unforeseen(dict[str, Any]):
+    """The reply of a verb that broke. Wires with a code of their own for that tell it apart from an answer."""
+
+
 class Api:
     """The verbs of one node, ready to be called by any transport. `hooks` is the node's extension table."""
 
@@ -37,6 +41,12 @@ class Api:
         self._node = node
         self.hooks = node.hooks
         self.verbs = verbs()
+
+    def notices(self, hear: Callable[[str, Mapping[str, Any]], None]) -> Callable[[], None]:
+        """From now on `hear(method, params)` is told what happens on this node; the answer ends it."""
+        from virgate.api.notices import Notices
+
+        return Notices(self._node, hear).close
 
     async def call(self, found: Verb, arguments: Sequence[Any], caller: Caller) -> dict[str, Any]:
         """The reply struct: `status` {code, message} and the verb's members beside it. Never raises.
@@ -74,7 +84,8 @@ class Api:
                 self.log.error("verb {verb} failed with {kind}", verb=found.xmlrpc, kind=type(error).__name__)
             else:
                 self.log.failure("verb {verb} failed", verb=found.xmlrpc)
-            return _status(_default_code(found), f"Unexpected exception: {type(error).__name__}: {error}")
+            text = f"Unexpected exception: {type(error).__name__}: {error}"
+            return Unforeseen(_status(_default_code(found), text))
         message = reply.message if reply.message is not None else SUCCESS[found.family]
         return {"status": {"code": 0, "message": message}, **reply.members}
 

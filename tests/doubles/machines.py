@@ -114,6 +114,8 @@ class RecordingDomains:
 
     async def on(self, uuid: str, function: Callable[[Any], Any], *, beside: bool = False) -> Any:
         await self._do("on", uuid)
+        if uuid not in self.handles:
+            raise DomainNotFound(uuid)
         return function(self.handles[uuid])
 
     async def ask(self, function: Callable[[Any], Any], uuid: str = "") -> Any:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from virgate.node.vm.migration.departure import Departure
     from virgate.node.vm.powerdown import Powerdown
 
+FAILED_IO = frozenset({"EIO", "EOTHER", "ENOSPC"})
 UNSTARTABLE = frozenset({Status.LEAVING, Status.SAVING, Status.DOWN})
 
 
@@ -88,7 +89,8 @@ class Machine:
 
     async def cont(self) -> None:
         """Lets the guest's CPUs run on."""
-        if self.vitals.status in UNSTARTABLE:
+        moves_on = self.vitals.status is Status.LEAVING and self.vitals.pause_code in FAILED_IO
+        if self.vitals.status in UNSTARTABLE and not moves_on:
             raise WrongState(self.id, self.vitals.status)
         await self.means.hooks.before_vm_cont(vm=self.record.subject, domain=await self.document())
         await self.means.domains.resume(self.id)

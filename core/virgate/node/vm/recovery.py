@@ -75,8 +75,12 @@ class Recovery:
 
     async def again(self) -> None:
         """Looks at everything afresh, after events may have been missed."""
+        from virgate.node.vm.migration import finding
+
         found = {one.uuid: one for one in await self._means.domains.list()}
         for machine in self._machines:
+            if await finding.again(machine, found.get(machine.id)):
+                continue
             if machine.launch is None and machine.vitals.alive:
                 await self._catch_up(machine, found.get(machine.id))
         await self._all()
@@ -100,6 +104,8 @@ class Recovery:
                 await self._one(found)
 
     async def _one(self, found: "DomainSummary") -> None:
+        from virgate.node.vm.migration import finding
+
         try:
             text = await self._means.domains.xml(found.uuid)
         except DomainNotFound:
@@ -116,7 +122,10 @@ class Recovery:
             self.unreadable[found.uuid] = str(failure) or type(failure).__name__
             self.log.failure("{vm} is left running as it is: it cannot be read", vm=found.uuid)
             return
-        self._place(machine, found, exit)
+        if not await finding.place(self._machines, machine, found):
+            if found.uuid in self._machines:
+                return
+            self._place(machine, found, exit)
         self._machines.adopt(machine)
         self._reopening.begin(machine)
         self.log.info("recovered {vm}: {status}", vm=machine.id, status=str(machine.vitals.status))

@@ -15,6 +15,8 @@ EVENT_PATIENCE = 60.0
 def reported(vitals: Vitals, record: Record, now: float, agent: "GuestAgent | None" = None) -> Status:
     """The guest's own doings stand in for Up: powering down for 300 s, then what its agent says, then the last event
     for 60 s (spec guest-agent 4.5)."""
+    if vitals.status is Status.LEAVING and vitals.pause_code == "POSTCOPY":
+        return Status.PAUSED  # its CPUs run on the other side
     if vitals.status is not Status.UP:
         return vitals.status
     event = record.guest
@@ -34,7 +36,7 @@ def event(vitals: Vitals, record: Record, status: Status) -> dict[str, Any]:
     if vitals.exit is not None:
         members |= vitals.exit.members
         members["timeOffset"] = str(record.time_offset + record.clock_drift)
-    elif vitals.status is Status.PAUSED and vitals.pause_code != "NOERR":
+    elif status is Status.PAUSED and vitals.pause_code != "NOERR":
         members["pauseCode"] = vitals.pause_code
         members |= {"ioerror": record.io_error} if record.io_error else {}
     return members

@@ -29,6 +29,7 @@ from virgate.node.vm.migration.errors import (
     StreamFailed,
 )
 from virgate.node.vm.migration.monitoring import Monitor
+from virgate.node.vm.migration.progress import is_outgoing
 from virgate.node.vm.migration.standing import DONE, Postcopy, Standing
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 BUSY, EXISTS = 82, 4
 EVENT_PATIENCE = 30.0
 """Seconds that libvirt's event may come after its call."""
+WATCH = 10.0
+"""Seconds between two looks at a move that somebody else began."""
 ABORT_PATIENCE = 5.0
 """Seconds in which libvirt's job begins once it is asked for."""
 TICKET = 120
@@ -52,11 +55,13 @@ class Departure:
     log = Logger()
 
     def __init__(
-        self, machine: "Machine", order: "Order", traffic: "Traffic", forget: Callable[[], Awaitable[None]]
+        self, machine: "Machine", order: "Order | None", traffic: "Traffic", forget: Callable[[], Awaitable[None]]
     ) -> None:
         self.standing = Standing()
         self._machine, self._means = machine, machine.means
         self._order, self._traffic, self._forget = order, traffic, forget
+        self._found = False
+        self._news: Deferred[None] | None = None
         self._peer: Peer | None = None
         self._job: Deferred[None] | None = None
         self._canceled = False
@@ -68,8 +73,10 @@ class Departure:
 
     # -- what others ask of it
 
-    def begin(self) -> None:
+    def begin(self, *, found: bool = False) -> None:
+        """`found`: libvirt is at it already, and holds a place among those that leave."""
         machine = self._machine
+        self._found = self._holds_place = found
         machine.departure, machine.standing = self, self.standing
         machine.shown.append(self.members)
         self._job = Deferred.fromCoroutine(self._run())
@@ -114,6 +121,8 @@ class Departure:
     def hears(self, event: str, detail: str) -> bool:
         """Whether the event is this move's business and nobody else's."""
         machine = self._machine
+        if event == "stopped" or detail == "migrated":
+            self.look()
         if event == "stopped" and detail == "migrated":
             machine.hook_lane.put(self._after)
             return True
@@ -123,6 +132,11 @@ class Departure:
             machine.tell()
             return True
         return event in ("suspended", "resumed") and detail in ("migrated", "postcopy")
+
+    def look(self) -> None:
+        """There may be news of a move that is only watched."""
+        if self._news is not None and not self._news.called:
+            self._news.callback(None)
 
     def completed(self, job: dict[str, Any]) -> None:
         """libvirt's last figures of the move."""
@@ -146,7 +160,7 @@ class Departure:
         machine = self._machine
         try:
             try:
-                await self._leave()
+                await (self._watch() if self._found else self._leave())
             except (Exception, CancelledError) as failure:
                 await self._stay(failure)
             else:
@@ -163,6 +177,7 @@ class Departure:
 
     async def _leave(self) -> None:
         machine, order = self._machine, self._order
+        assert order is not None
         if order.outgoing is not None:
             self._traffic.outgoing.resize(order.outgoing)
         peer = self._traffic.peer(order.destination)
@@ -170,13 +185,17 @@ class Departure:
             await peer.ping()
         self._peer = peer
         machine.life.leave()
-        there = await self._prepare(peer)
+        there = await self._prepare(peer, order)
         self._check()
-        await self._stream(there)
+        try:
+            await self._stream(there, order)
+        except HypervisorAway:
+            self.log.warn("libvirt is away while {vm} moves: how that ends is seen when it is back", vm=machine.id)
+            await self._watch()
 
-    async def _prepare(self, peer: "Peer") -> dict[str, Any]:
+    async def _prepare(self, peer: "Peer", order: "Order") -> dict[str, Any]:
         """Has the destination prepare, as often as it is busy; answers the machine as it is there."""
-        machine, order = self._machine, self._order
+        machine = self._machine
         while True:
             with self._waiting():
                 await self._traffic.outgoing.take()
@@ -198,10 +217,10 @@ class Departure:
             with self._waiting():
                 await deferLater(self._means.reactor, self._traffic.settings.retry_after)
 
-    async def _stream(self, there: dict[str, Any]) -> None:
+    async def _stream(self, there: dict[str, Any], order: "Order") -> None:
         from virgate.libvirt import moving
 
-        machine, order, settings = self._machine, self._order, self._traffic.settings
+        machine, settings = self._machine, self._traffic.settings
         domains, vm = self._means.domains, machine.id
         schedule = order.schedule or Schedule.read(
             downtime.schedule(order.downtime or settings.downtime, settings.downtime_steps)
@@ -226,6 +245,34 @@ class Departure:
         finally:
             self._streaming = False
             await monitor.stop()
+
+    async def _watch(self) -> None:
+        """Comes back when the guest has left; raises `MigrationFailed` when it stays."""
+        from virgate.libvirt import moving
+
+        domains, vm = self._means.domains, self._machine.id
+        self._streaming = True
+        try:
+            while True:
+                self._news = Deferred()
+                try:
+                    await self._news.addTimeout(WATCH, self._means.reactor)
+                except TimeoutError:
+                    pass
+                try:
+                    state, reason = await domains.state(vm)
+                    if state == "shutoff" and reason == "migrated":
+                        return
+                    if state == "shutoff" or (
+                        (state, reason) != ("paused", "postcopy") and not is_outgoing(await moving.job(domains, vm))
+                    ):
+                        raise MigrationFailed("it did not come to its end")
+                except DomainNotFound:
+                    return
+                except HypervisorAway:
+                    continue
+        finally:
+            self._streaming, self._news = False, None
 
     async def _keep_screen(self) -> None:
         """Best effort: a client that must log in again is no reason to stay."""
@@ -261,7 +308,7 @@ class Departure:
         exit = Exit.of(Reason.MIGRATED)
         await inscription.keep_exit(machine, exit)
         machine.life.down(exit)
-        self.log.info("{vm} has left for {where}", vm=machine.id, where=str(self._order.destination))
+        self.log.info("{vm} has left", vm=machine.id)
 
     async def _after(self) -> None:
         """The hooks after the move; once, whoever comes first."""
@@ -352,6 +399,7 @@ class Departure:
                     raise NothingToCancel() from refused
                 await deferLater(self._means.reactor, 0.1)
             else:
+                self.look()
                 return
 
     def _check(self) -> None:

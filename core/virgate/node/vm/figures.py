@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
 from virgate.node.vm.life import Status
 from virgate.node.vm.stats import Sample, Shape, sampled
 
@@ -31,6 +33,10 @@ class Figures:
     def reshape(self, shape: Shape) -> None:
         """The machine's devices changed."""
         self._shape, self._cached = shape, None
+
+    def retarget(self, kibibytes: int) -> None:
+        """The balloon shall leave so much to the guest."""
+        self.reshape(evolve(self._shape, balloon_target_kib=kibibytes))
 
     def take(self, sample: Sample) -> None:
         """A sample of a guest that did not answer is as good as none; its age will show."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 BOOT = ("started", "resumed", "suspended")
-TOPICS = ("lifecycle", "reboot", "rtc", "io_error", "watchdog", "graphics", "job_completed", "connected")
+TOPICS = ("lifecycle", "reboot", "rtc", "io_error", "watchdog", "graphics", "balloon", "job_completed", "connected")
 
 
 class Happenings:
@@ -115,6 +115,10 @@ class Happenings:
     def _watchdog(self, uuid: str, action: str, **_: Any) -> None:
         if (machine := self._machines.get(uuid)) is not None:
             machine.record.watchdog = {"time": machine.means.wall(), "action": action}
+
+    def _balloon(self, uuid: str, kib: int, **_: Any) -> None:
+        if (machine := self._machines.get(uuid)) is not None:
+            machine.means.events.tell("vm.balloon", vm=uuid, kib=kib)
 
     def _graphics(self, uuid: str, phase: str, client: str = "", **_: Any) -> None:
         if (machine := self._machines.get(uuid)) is None:

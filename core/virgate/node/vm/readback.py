@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from virgate.domxml import running, tree
+from virgate.domxml import metadata, running, tree
 from virgate.domxml.facts import DiskRequest, DiskSource
 from virgate.domxml.values import struct
 from virgate.node.vm import pids
@@ -62,7 +62,7 @@ def refresh(machine: "Machine") -> None:
     """Reads the last known document of the machine into its configuration and its statistics."""
     record, conf = machine.record, machine.record.conf
     root = tree.parse(record.xml)
-    conf["devices"] = running.devices(root, conf.get("devices", ()))
+    conf["devices"] = [one for one in running.devices(root, conf.get("devices", ())) if is_there(one, root)]
     chain.follow(record, root)
     ids = {disk.target: identity(disk) for disk in record.disks}
     for device in _disks(conf):
@@ -72,6 +72,16 @@ def refresh(machine: "Machine") -> None:
     conf.update(_first_display(displays))
     machine.figures.reshape(shape(root, conf, displays))
     record.pid = pids.find(machine.means.pid_folders, record.name)
+
+
+def is_there(device: Mapping[str, Any], root: tree.Element) -> bool:
+    """Of disks and nics only: one may have been noted and never plugged, or unplugged while nobody looked."""
+    if device.get("type") == "disk" and device.get("name"):
+        return any(one.get("dev") == device["name"] for one in root.iterfind("devices/disk/target"))
+    if device.get("type") == "interface" and device.get("macAddr"):
+        mac = str(device["macAddr"]).lower()
+        return any(str(one.get("address")).lower() == mac for one in root.iterfind("devices/interface/mac"))
+    return True
 
 
 def _first_display(displays: list[dict[str, str]]) -> dict[str, str]:
@@ -99,7 +109,7 @@ def shape(root: tree.Element, conf: Mapping[str, Any], displays: list[dict[str, 
         vcpus=int(running.basics(root)["smp"]),
         memory_kib=memory,
         balloon_min_kib=_kib(conf.get("memGuaranteedSize")),
-        balloon_target_kib=_target(conf),
+        balloon_target_kib=_target(root, conf),
         ballooning=balloon is not None and balloon.get("model") != "none",
     )
 
@@ -127,9 +137,18 @@ def _members(root: tree.Element, conf: Mapping[str, Any], displays: list[dict[st
         members["vcpuQuota"] = quota
     if (period := root.findtext("cputune/period")) is not None:
         members["vcpuPeriod"] = int(period)
+    if limit := _vcpu_limit(root):
+        members["vcpuUserLimit"] = limit
     if tuned := [_tuned(device) for device in _disks(conf) if _io_limits(device)]:
         members["ioTune"] = tuned
     return members
+
+
+def _vcpu_limit(root: tree.Element) -> int:
+    """Percent of the host that a policy allows the machine; 0 when none does."""
+    qos = metadata.find(root, metadata.TUNE, "qos")
+    text = "" if qos is None else tree.child_text(qos, f"{{{metadata.TUNE}}}vcpuLimit")
+    return int(text) if text.strip().isdecimal() else 0
 
 
 def _disks(conf: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -164,7 +183,12 @@ def _nics(root: tree.Element) -> Iterator[Nic]:
             yield Nic(name, tree.attribute(found, "mac", "address"), tree.attribute(found, "model", "type"))
 
 
-def _target(conf: Mapping[str, Any]) -> int:
+def _target(root: tree.Element, conf: Mapping[str, Any]) -> int:
+    """As last set, which the domain remembers; else as the client gave it."""
+    vm = metadata.vm_element(root)
+    kept = "" if vm is None else tree.child_text(vm, f"{{{metadata.VM}}}balloonTarget")
+    if kept.isdecimal():
+        return int(kept)
     targets = [device.get("target") for device in conf["devices"] if device.get("type") == "balloon"]
     return next((int(target) for target in targets if target), 0)
 

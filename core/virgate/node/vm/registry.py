@@ -13,6 +13,7 @@ from virgate.node.vm.happenings import Happenings
 from virgate.node.vm.launch import Launch, Way
 from virgate.node.vm.machine import Machine
 from virgate.node.vm.means import Means
+from virgate.node.vm.plugging.late import Late
 from virgate.node.vm.record import Record
 from virgate.node.vm.recovery import Recovery
 from virgate.node.vm.sampler import Sampler
@@ -39,6 +40,7 @@ class Machines:
         self.slots = DeferredSemaphore(means.settings.parallel_starts)
         self._happenings: Happenings | None = None
         self._storage_back: StorageBack | None = None
+        self._late: Late | None = None
         self._stopped = False
         self.sampler = Sampler(means, self)
         self.recovery = Recovery(self)
@@ -57,6 +59,7 @@ class Machines:
         self._stopped = False
         self._happenings = Happenings(self, self.means.events, self._appeared, self._reconnected)
         self._storage_back = StorageBack(self, self.means.events)
+        self._late = Late(self, self.means.events)
         await self.recovery.run()
         if not self._stopped:
             leftovers.sweep(self.means.run_dir, {*self._machines, *self.recovery.unreadable})
@@ -75,6 +78,8 @@ class Machines:
         if self._storage_back is not None:
             self._storage_back.close()
             self._storage_back = None
+        if self._late is not None:
+            self._late.close()
         self.recovery.stop()
         self.sampler.stop()
 

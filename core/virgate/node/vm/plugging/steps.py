@@ -38,9 +38,15 @@ async def changing(machine: "Machine") -> AsyncIterator[None]:
         machine.changing.release()
 
 
-def stays(machine: "Machine") -> None:
+def runs(machine: "Machine") -> None:
+    """Raises `NoSuchMachine` (1) when there is no guest."""
     if not machine.vitals.alive or machine.launch is not None:
         raise NoSuchMachine(machine.id)
+
+
+def stays(machine: "Machine") -> None:
+    """Raises as `runs`, and `Moving` (51)."""
+    runs(machine)
     machine.stays()
     if machine.vitals.status in BUSY:
         raise Moving(machine.id)

@@ -1,0 +1,56 @@
+"""Devices that leave when nobody waits for them any more: the guest took its time, or somebody else unplugged them."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from virgate.events import EventBus
+
+if TYPE_CHECKING:
+    from virgate.node.vm.machine import Machine
+    from virgate.node.vm.registry import Machines
+
+
+class Late:
+    """Listens until `close`. Who waits for a device holds the machine's lock and sees to the rest himself; what is
+    still listed when that lock is free has left unseen."""
+
+    log = Logger()
+
+    def __init__(self, machines: "Machines", events: EventBus) -> None:
+        self._machines = machines
+        self._ends: list[Callable[[], None]] = [
+            events.listen("libvirt.device_removed", self._removed),
+            events.listen("libvirt.connected", self._connected),
+        ]
+
+    def close(self) -> None:
+        for end in self._ends:
+            end()
+        self._ends = []
+
+    def _removed(self, uuid: str, alias: str, **_: Any) -> None:
+        machine = self._machines.get(uuid)
+        if machine is not None and machine.vitals.alive and machine.launch is None:
+            self._background(self._look(machine))
+
+    def _connected(self, **_: Any) -> None:
+        """Events may have been missed, and a device may have been plugged without anybody hearing of it."""
+        self._background(self._look_at_all())
+
+    async def _look_at_all(self) -> None:
+        for machine in self._machines:
+            if machine.vitals.alive and machine.launch is None:
+                await self._look(machine)
+
+    async def _look(self, machine: "Machine") -> None:
+        from virgate.node.vm.plugging import departed
+
+        await departed.look(machine)
+
+    def _background(self, work: Any) -> None:
+        Deferred.fromCoroutine(work).addErrback(
+            lambda failure: self.log.failure("what was unplugged late could not be seen to", failure)
+        )

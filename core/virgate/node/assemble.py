@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 from twisted.internet import reactor as _reactor
@@ -14,6 +15,7 @@ from virgate.libvirt.domains import Domains
 from virgate.libvirt.settings import LibvirtSettings
 from virgate.node.guest.agents import Agents
 from virgate.node.guest.settings import GuestSettings
+from virgate.node.host.facts import Facts
 from virgate.node.host.host import Host
 from virgate.node.host.report import OVERHEAD_MIB, MachinesReport
 from virgate.node.node import Node
@@ -49,6 +51,9 @@ from virgate.plugins import Hooks, Registry
 from virgate.run.helper import Helpers
 from virgate.units import Size
 
+if TYPE_CHECKING:
+    from virgate.node.host.hostdev import HostDevices
+
 
 @frozen
 class Places:
@@ -74,6 +79,7 @@ def assemble(settings: Settings, places: Places, hooks: Hooks, registry: Registr
         events=events,
         virt_type=libvirt.virt_type,
     )
+    facts = Facts(lambda: _facts(host, channels, consoles), hypervisor, events)
     machines = Machines(
         Means(
             domains=Domains(hypervisor),
@@ -84,7 +90,9 @@ def assemble(settings: Settings, places: Places, hooks: Hooks, registry: Registr
             guards=HostGuards(storage.protection, settings[StorageSettings].protect_disks),
             confs=StoredConfs(Contents(storage.images.jobs)),
             run_dir=places.run_dir,
-            facts=lambda: _facts(host, channels, consoles),
+            facts=facts,
+            learn=facts.learn,
+            host_devices=lambda: _host_devices(hypervisor),
             settings=settings[MachineSettings],
             traffic=Traffic(settings[MigrationSettings], lambda: _endpoint(settings, places)),
             reactor=_reactor,
@@ -158,6 +166,12 @@ def _facts(host: Host, channels: Path, consoles: Path) -> HostFacts:
         channels=str(channels),
         console_sockets=str(consoles),
     )
+
+
+def _host_devices(hypervisor: Hypervisor) -> "HostDevices":
+    from virgate.node.host.hostdev import HostDevices
+
+    return HostDevices(hypervisor)
 
 
 def _report(machines: Machines) -> MachinesReport:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
+from virgate.domxml.wanted import host_devices
 from virgate.hookspecs.documents import XmlDocument
 from virgate.libvirt.errors import DomainNotFound, HypervisorFailed
 from virgate.node.vm import flags, hooked, inscription
@@ -100,11 +101,23 @@ async def free(machine: "Machine") -> None:
             await means.disks.teardown(disk)
         except Exception:
             log.failure("disk {target} of {vm} was not torn down", target=disk.target, vm=machine.id)
+    await _give_back(machine)
     try:
         flags.remove(means.run_dir, machine.id)
         await means.payloads.remove(machine.id)
     except Exception:
         log.failure("files of {vm} in the run folder stay behind", vm=machine.id)
+
+
+async def _give_back(machine: "Machine") -> None:
+    means = machine.means
+    if means.host_devices is None:
+        return
+    for name in sorted(host_devices(machine.record.conf.get("devices"))):
+        try:
+            await means.host_devices().reattach(name)
+        except Exception:
+            log.failure("{device} of {vm} was not given back to the host", device=name, vm=machine.id)
 
 
 async def _forget(machine: "Machine") -> None:

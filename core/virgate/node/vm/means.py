@@ -1,7 +1,7 @@
 """What every owner in this room works with, handed in once."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,6 +26,14 @@ class Payloads(Protocol):
     async def make(self, vm: str, payload: PayloadRequest) -> DiskSource: ...
 
     async def remove(self, vm: str) -> None: ...
+
+
+class HostDevices(Protocol):
+    """Takes devices, by libvirt's names, from the host's drivers and gives them back."""
+
+    async def detach(self, name: str) -> None: ...
+
+    async def reattach(self, name: str) -> None: ...
 
 
 class Mirrors(Protocol):
@@ -54,6 +62,10 @@ class Means:
     traffic: Traffic = field(factory=Traffic)
     mirrors: Mirrors | None = None
     """None: nothing here can mirror networks, and nics that want it are not plugged."""
+    learn: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None
+    """Makes the facts known that a machine of these parameters depends on; never raises."""
+    host_devices: "Callable[[], HostDevices] | None" = None
+    """Lends devices of the host; None: they are taken as free."""
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     pid_folders: tuple[Path, ...] = (Path("/run/libvirt/qemu"),)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.logger import Logger
 
 from virgate.domxml.facts import DiskRequest, DiskSource
+from virgate.domxml.wanted import host_devices
 from virgate.hookspecs.documents import JsonDocument
 from virgate.node.vm import readback
 
@@ -59,6 +60,15 @@ class Preparation:
         if guard is not None:
             self._guard = guard
             undo.callback(guard.end)
+
+    async def host_devices(self, undo: AsyncExitStack) -> None:
+        """Takes from the host's drivers what the guest shall have; `undo` gives it back."""
+        for name in sorted(host_devices(self._machine.record.conf.get("devices"))):
+            if self._means.host_devices is not None:
+                self._wanted()
+                lender = self._means.host_devices()
+                await lender.detach(name)
+                undo.push_async_callback(self.quietly, partial(lender.reattach, name))
 
     def started(self) -> None:
         """The guest runs: what keeps others away stays until its QEMU is gone."""

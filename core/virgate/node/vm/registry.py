@@ -111,7 +111,11 @@ class Machines:
             from virgate.node.vm.hibernation.restore import resolve
 
             params, waking = await resolve(params, self.means)
+        if self.means.learn is not None:
+            await self.means.learn(params)
         request = read_request(params, self.means.facts(), self._machines)
+        for notice in request.notices:
+            self.log.warn("{vm}: {notice}", vm=request.id, notice=notice)
         record = Record(request.id, request.name, request.conf, dict(request.custom), disks=request.disks)
         record.conf.pop("launchPaused", None)  # said once, done once
         record.time_offset = int(request.conf.get("timeOffset", 0) or 0)

@@ -29,6 +29,7 @@ class Groundwork:
         machine, means = self._machine, self._means
         sources = await self.preparation.disks(undo)
         await self.preparation.keep_others_away(undo)
+        await self.preparation.host_devices(undo)
         leases = {(lease.lease_id, lease.domain_id): await means.disks.lease(lease) for lease in self._request.leases}
         root = self._request.domain(sources, leases)
         inscription.inscribe(root, machine.record.started)

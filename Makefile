@@ -27,7 +27,7 @@ check: setup-test ## every test of one host
 	@$(SUDO) $(PY) -m pytest
 
 unit: setup-test ## the tests without I/O, under a minute
-	@$(PY) -m pytest tests/unit tests/plugins
+	@$(PY) -m pytest tests/unit tests/plugins tests/guest
 
 lab: setup-test ## the tests with several hosts: namespaces, user-mode Linux, NFS, iSCSI, sanlock
 	@contrib/guest/build.sh

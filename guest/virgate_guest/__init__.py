@@ -1,11 +1,18 @@
-"""The agent inside a virtual machine: Python's standard library only, nothing of the host's packages.
+"""The agent inside a virtual machine. It needs Python 3.6 or newer, its standard library, and nothing else.
 
-It is not built yet; the command exists so that packages and guests can already name it.
+It speaks the protocol of the oVirt guest agent (spec guest-agent), so that it serves under Virgate and under other
+hosts of that family. Read `agent.py` first: what is sent when, and what a command of the host does. `wire.py`,
+`negotiation.py`, `timetable.py`, `settings.py` and `orders.py` are pure; `port.py`, `loop.py`, `errands.py` and
+`sources/` touch the machine. One process, one thread, one poll.
+
+Memory is a feature here: modules import little, annotations of generic types are strings, and `typing` is not loaded.
 """
 
-import sys
+__version__ = "0.1.0"
 
 
 def main() -> int:
-    sys.stderr.write("virgate-guest: the guest agent is not built yet\n")
-    return 1
+    """The console script."""
+    from virgate_guest.command import main as run
+
+    return run()

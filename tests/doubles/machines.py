@@ -272,7 +272,9 @@ def _plugin(trace: Trace) -> Any:
     device = {f"{when}_device_{what}": "vm, device" for when in ("before", "after") for what in ("create", "destroy")}
     polled = {f"{when}_get_{what}": "data" for when in ("before", "after") for what in ("vm_stats", "all_vm_stats")}
     others = {"before_vm_destroy": "vm", "after_vm_destroy": "vm, domain", "after_disk_prepare": "vm, data"}
-    for name, arguments in (whole | device | polled | others).items():
+    sleeping = {f"{when}_vm_hibernate": "vm, domain" for when in ("before", "after")}
+    waking = {f"{when}_vm_dehibernate": "vm, domain, from_snapshot" for when in ("before", "after")}
+    for name, arguments in (whole | device | polled | others | sleeping | waking).items():
         setattr(Plugin, name, staticmethod(implement(name, arguments)))
     return Plugin
 

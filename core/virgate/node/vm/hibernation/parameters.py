@@ -17,6 +17,7 @@ PASSING = frozenset(
         "guestDiskMapping",
         "guestIPs",
         "guestFQDN",
+        "guestAgentAPIVersion",
         "username",
         "netIfaces",
         "migrationDest",

@@ -12,7 +12,7 @@ from virgate.errors import VirgateError
 from virgate.hookspecs.documents import XmlDocument
 from virgate.libvirt import saving
 from virgate.node.vm import readback
-from virgate.node.vm.hibernation import conf_file, parameters
+from virgate.node.vm.hibernation import conf_file, guest, parameters
 from virgate.node.vm.hibernation.document import adapt
 from virgate.node.vm.hibernation.handle import Handle
 from virgate.node.vm.starting import Groundwork
@@ -91,14 +91,4 @@ class WakeUp:
             domain=XmlDocument(machine.record.xml),
             from_snapshot=self._waking.from_snapshot,
         )
-        Deferred.fromCoroutine(self._greet())
-
-    async def _greet(self) -> None:
-        """The guest slept and does not know how long. Nobody waits: most guests have no agent that would listen."""
-        machine = self._machine
-        try:
-            await saving.set_time(self._means.domains, machine.id, self._means.wall())
-        except VirgateError as problem:
-            self.log.info("{vm} was not told the time: {why}", vm=machine.id, why=str(problem))
-        if machine.agent is not None:
-            await machine.agent.event("after_hibernation")
+        Deferred.fromCoroutine(guest.good_morning(machine))  # most guests have no agent that would listen

@@ -18,7 +18,7 @@ from virgate.libvirt.errors import DomainNotFound, HypervisorAway, HypervisorFai
 from virgate.node.vm import ending, inscription
 from virgate.node.vm.errors import NoSuchMachine
 from virgate.node.vm.exits import Exit, Reason
-from virgate.node.vm.hibernation import conf_file, parameters
+from virgate.node.vm.hibernation import conf_file, guest, parameters
 from virgate.node.vm.life import Status
 from virgate.node.vm.migration.errors import (
     Canceled,
@@ -36,10 +36,6 @@ if TYPE_CHECKING:
     from virgate.node.vm.migration.limits import Slots
 
 DONE = "SaveState done"
-LOCK_PATIENCE = 30.0
-"""Seconds in which the guest may lock its screen."""
-SCRIPTS_PATIENCE = 10.0
-"""Seconds in which the guest's own scripts may run."""
 EVENT_PATIENCE = 30.0
 """Seconds that libvirt's event may come after its call."""
 
@@ -64,6 +60,7 @@ class Saving:
     """One save of one machine. `places` are those of machines that leave this host."""
 
     log = Logger()
+    becomes = Status.SAVING
 
     def __init__(self, machine: "Machine", handle: "Handle", places: "Slots") -> None:
         self.standing = Standing()
@@ -147,8 +144,8 @@ class Saving:
                 waiting.callback(None)
 
     async def _save(self) -> None:
-        await self._tell_guest()
         with self._waiting():
+            await guest.good_night(self._machine)
             await self._places.take()
         try:
             with self._waiting():
@@ -159,20 +156,6 @@ class Saving:
                 self._machine.changing.release()
         finally:
             self._places.give_back()
-
-    async def _tell_guest(self) -> None:
-        """Nobody should see the screen of whoever was logged in, and its scripts may want to know."""
-        agent = self._machine.agent
-        if agent is None:
-            return
-        with self._waiting():
-            try:
-                agent.send("lock-screen")
-                if agent.responsive:
-                    await agent.locked(LOCK_PATIENCE)
-                await agent.event("before_hibernation", wait=SCRIPTS_PATIENCE)
-            except VirgateError as problem:
-                self.log.info("{vm} was not told: {why}", vm=self._machine.id, why=str(problem))
 
     async def _write(self) -> None:
         machine, means, handle = self._machine, self._means, self._handle
@@ -194,11 +177,8 @@ class Saving:
         record = self._machine.record
         request = self._machine.request
         elapsed = max(0.0, self._means.wall() - record.started) if record.started else 0.0
-        agent = self._machine.agent
-        known = {} if agent is None else {name: agent.carried[name] for name in agent.carried if name != "guestIPs"}
-        return parameters.kept(
-            {**record.conf, **known}, xml_form=request is not None and request.xml_form, elapsed=elapsed
-        )
+        conf = {**record.conf, **guest.carried(self._machine)}
+        return parameters.kept(conf, xml_form=request is not None and request.xml_form, elapsed=elapsed)
 
     async def _put_away(self) -> None:
         try:
@@ -250,8 +230,7 @@ class Saving:
                 machine.life.launched_paused(machine.vitals.pause_code)
             return
         machine.life.launched()
-        if machine.agent is not None:
-            await machine.agent.event("after_hibernation", failure=True)
+        await guest.good_morning(machine, failure=True)
 
     def _check(self) -> None:
         if self._canceled:

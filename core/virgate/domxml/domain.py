@@ -32,6 +32,7 @@ def assemble(conf: Conf, facts: HostFacts, sources: Sources, leases: Leases) -> 
         element("memory", text=memory),
         element("currentMemory", text=memory),
         element("maxMemory", text=most, slots=text(conf, "maxMemSlots", "16")) if most else None,
+        system.memory_backing(conf, facts),
         cpu.vcpu(conf),
         element("devices", *_devices(conf, context)),
         element("metadata", *_metadata(conf)),

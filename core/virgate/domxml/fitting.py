@@ -12,14 +12,26 @@ from virgate.domxml.errors import BadDevice
 from virgate.domxml.facts import HostFacts
 from virgate.domxml.offers import Offers
 from virgate.domxml.tree import Element, attribute
-from virgate.domxml.values import struct, text
+from virgate.domxml.values import flag, struct, text
 
 PASSED_ON = ("hostPassthrough", "host-passthrough")
 
 
 def machine_of(params: Mapping[str, Any]) -> str:
-    """The machine type that parameters of the list form ask for; empty leaves the choice to the host."""
-    return text(params, "emulatedMachine")
+    """The machine type that parameters of the list form ask for; empty leaves the choice to the host.
+
+    Secure boot needs a board with a locked system management mode, and only one of a PC's boards has it.
+    """
+    return text(params, "emulatedMachine", "q35" if flag(params.get("secureBoot")) else "")
+
+
+def firmware_of(params: Mapping[str, Any]) -> str:
+    """`efi`, or empty for the board's BIOS."""
+    given = text(params, "firmware", "efi" if flag(params.get("secureBoot")) else "bios").lower()
+    known = {"efi": "efi", "uefi": "efi", "bios": ""}
+    if given not in known:
+        raise BadDevice("firmware", f"it is bios or efi, not {given}")
+    return known[given]
 
 
 def machine_in(root: Element) -> str:
@@ -77,6 +89,10 @@ def check_list(conf: Mapping[str, Any], facts: HostFacts) -> None:
     machine = machine_of(conf)
     offers = offers_for(machine, facts)
     _check_machine(machine, offers)
+    if firmware_of(conf) == "efi":
+        _check_firmware(offers, secure=flag(conf.get("secureBoot")))
+        if facts.is_x86 and not flag(conf.get("acpiEnable", True)):
+            raise BadDevice("firmware", "a PC with UEFI cannot be without ACPI")
     kind = text(conf, "cpuType").split(",")[0].strip()
     if kind and offers.cpu_models and kind not in {*offers.cpu_models, "hostPassthrough", "hostModel"}:
         raise BadDevice("cpu", f"libvirt on this host knows no processor model {kind}")
@@ -90,6 +106,13 @@ def check_list(conf: Mapping[str, Any], facts: HostFacts) -> None:
 def _check_machine(machine: str, offers: Offers) -> None:
     if not offers.known:
         raise BadDevice("machine", f"QEMU on this host has no machine type {machine}")
+
+
+def _check_firmware(offers: Offers, *, secure: bool) -> None:
+    if offers.firmwares is not None and "efi" not in offers.firmwares:
+        raise BadDevice("firmware", "this host has no UEFI firmware for guests: install ovmf")
+    if secure and not offers.secure_boot:
+        raise BadDevice("firmware", f"machines of type {offers.machine} cannot boot securely; q35 can")
 
 
 def _check_screen(kind: str, offers: Offers) -> None:
@@ -129,6 +152,8 @@ def check_document(root: Element, facts: HostFacts) -> None:
     """As `check_list` for a client's document."""
     offers = offers_for(machine_in(root), facts)
     _check_machine(machine_in(root), offers)
+    if attribute(root, "os", "firmware") == "efi":
+        _check_firmware(offers, secure=attribute(root, "os/loader", "secure") == "yes")
     for screen in root.iterfind("devices/graphics"):
         if screen.get("type") in ("spice", "vnc"):
             _check_screen(str(screen.get("type")), offers)

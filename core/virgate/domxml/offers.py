@@ -24,7 +24,8 @@ class Offers:
     videos: frozenset[str] = frozenset()
     screens: frozenset[str] = frozenset()
     tpm_backends: frozenset[str] = frozenset()
-    firmwares: frozenset[str] = frozenset()
+    firmwares: frozenset[str] | None = None
+    """Kinds beside the BIOS; None: unknown."""
     secure_boot: bool = True
 
     def has_screen(self, kind: str) -> bool:
@@ -53,7 +54,7 @@ def read(document: str) -> Offers:
         videos=_values(root, "devices/video", "modelType"),
         screens=_values(root, "devices/graphics", "type"),
         tpm_backends=_values(root, "devices/tpm", "backendModel"),
-        firmwares=_values(root, "os", "firmware"),
+        firmwares=_values(root, "os", "firmware") if root.find("os/enum[@name='firmware']") is not None else None,
         secure_boot=not secure or "yes" in secure,
     )
 

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lab.cleanup import Lab
-from lab.daemons import DaemonHost, Daemons, new_id
-from lab.guests import GUEST
+from lab.daemons import DaemonHost, Daemons, boots
 from lab.network import Network
 
 MIB = 1 << 20
@@ -28,21 +26,6 @@ def daemons(lab: Lab, libvirt_cache: Path, guest: Path) -> Daemons:
 @pytest.fixture(scope="module")
 def hosts(daemons: Daemons) -> list[DaemonHost]:
     return daemons.start("north", "south")
-
-
-def boots(**more: Any) -> dict[str, Any]:
-    vm = new_id()
-    return {
-        "vmId": vm,
-        "vmName": f"n{vm[:8]}",
-        "memSize": "192",
-        "kvmEnable": "false",
-        "kernel": str(GUEST / "vmlinuz"),
-        "initrd": str(GUEST / "initrd.img"),
-        "acpiEnable": "true",
-        "devices": [],
-        **more,
-    }
 
 
 def test_a_machine_moves(daemons: Daemons, hosts: list[DaemonHost]) -> None:

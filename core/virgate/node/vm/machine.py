@@ -72,7 +72,8 @@ class Machine:
     @property
     def status(self) -> Status:
         """The status that statistics and events show; `vitals.status` is the internal one of `list`."""
-        return reporting.reported(self.vitals, self.record, self.means.monotonic(), self.agent)
+        becomes = self.departure.becomes if self.departure is not None else None
+        return reporting.reported(self.vitals, self.record, self.means.monotonic(), self.agent, becomes)
 
     def tell(self, **details: Any) -> None:
         """Puts the status on the bus: `vm.status` with vm, details and notify_time on the clock of statusTime."""

@@ -12,13 +12,21 @@ POWERDOWN_PATIENCE = 300.0
 EVENT_PATIENCE = 60.0
 
 
-def reported(vitals: Vitals, record: Record, now: float, agent: "GuestAgent | None" = None) -> Status:
+def reported(
+    vitals: Vitals,
+    record: Record,
+    now: float,
+    agent: "GuestAgent | None" = None,
+    becomes: Status | None = None,
+) -> Status:
     """The guest's own doings stand in for Up: powering down for 300 s, then what its agent says, then the last event
-    for 60 s (spec guest-agent 4.5)."""
+    for 60 s (spec guest-agent 4.5). `becomes`: what a move or a save that is being prepared leads to."""
     if vitals.status is Status.LEAVING and vitals.pause_code == "POSTCOPY":
         return Status.PAUSED  # its CPUs run on the other side
     if vitals.status is not Status.UP:
         return vitals.status
+    if becomes is not None:
+        return becomes
     event = record.guest
     age = now - event.at if event is not None else 0.0
     if event is not None and event.status is Status.POWERING_DOWN and age < POWERDOWN_PATIENCE:

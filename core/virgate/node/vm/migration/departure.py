@@ -17,6 +17,7 @@ from virgate.hookspecs.documents import XmlDocument
 from virgate.libvirt.errors import DomainNotFound, HypervisorAway, HypervisorFailed
 from virgate.node.vm import hooked, inscription
 from virgate.node.vm.exits import Exit, Reason
+from virgate.node.vm.life import Status
 from virgate.node.vm.migration import description, documents, downtime, options
 from virgate.node.vm.migration.convergence import Schedule
 from virgate.node.vm.migration.errors import (
@@ -53,6 +54,7 @@ class Departure:
     """`forget()` takes the machine from the list: after post-copy nothing of it is left here."""
 
     log = Logger()
+    becomes = Status.LEAVING
 
     def __init__(
         self, machine: "Machine", order: "Order | None", traffic: "Traffic", forget: Callable[[], Awaitable[None]]

@@ -10,7 +10,8 @@ from virgate.node.vm.hibernation.document import adapt
 
 DISK = """<disk type='file' device='disk'><driver name='qemu' type='raw' cache='none' queues='2'/>
 <source file='/old/raw' index='1'/><backingStore type='file'><source file='/old/base'/></backingStore>
-<target dev='vda' bus='virtio'/><serial>s1</serial><alias name='virtio-disk0'/><address type='pci' slot='0x05'/></disk>"""
+<target dev='vda' bus='virtio'/><serial>s1</serial><alias name='virtio-disk0'/>
+<address type='pci' slot='0x05'/></disk>"""
 SAVED = f"""<domain type='qemu' id='7'><name>n</name><uuid>u</uuid><vcpu cpuset='0-3'>2</vcpu>
 <cputune><shares>512</shares><vcpupin vcpu='0' cpuset='3'/></cputune><metadata><old/></metadata><devices>{DISK}
 <disk type='file' device='cdrom'><source file='/old/iso'/><target dev='hdc' bus='ide'/><readonly/></disk>

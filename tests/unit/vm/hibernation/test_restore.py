@@ -51,7 +51,7 @@ async def test_it_is_restored_paused_continued_and_up(asleep: Any, params: Any) 
         "resume",
         "xml",
         "on",
-    ]  # the second is of after_vm_cont
+    ]  # one of a hook
     assert host.disks.calls == [("prepare", "vda"), ("prepare", ""), ("teardown", "")]
     assert host.guards.calls[-2:] == ["take", "started"]
 

@@ -158,7 +158,7 @@ class GuestAgent:
 
     # -- to the guest
 
-    def send(self, name: str, **arguments: Any) -> bool:
+    def send(self, name: str, /, **arguments: Any) -> bool:
         """Asks for something; False if there is no channel to ask through. Raises `NotSupported` for older agents.
 
         Arguments are never logged: some are passwords.

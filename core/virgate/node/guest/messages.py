@@ -53,7 +53,7 @@ def encode(name: str, arguments: Mapping[str, Any]) -> bytes:
 
 def _plain(line: bytes) -> bool:
     """Whether there can be nothing to filter: ASCII without escapes (raw control characters are no JSON)."""
-    return line.isascii() and b"\\u" not in line and b"\x7f" not in line
+    return line.isascii() and b"\\" not in line and b"\x7f" not in line
 
 
 def filtered(value: Any) -> Any:

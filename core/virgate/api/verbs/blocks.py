@@ -1,7 +1,7 @@
 """Verbs about the volumes of running machines: snapshots, live merge, replication, size (spec xmlrpc-host-vm 2.7)."""
 
 from virgate.api.verb import Reply, verb
-from virgate.api.wire import Anything, Array, Flag, Integer, Struct, Text
+from virgate.api.wire import Anything, Array, Flag, Integer, Struct, Text, integer, text
 from virgate.node.node import Node
 from virgate.node.storage.values import is_blank
 
@@ -18,13 +18,13 @@ async def snapshot(
     freeze_timeout: Integer = 8,
 ) -> Reply | None:
     """Put a machine's disks on new volumes; with a job id in the background, `timeout` minutes at most."""
-    from virgate.node.vm.blocks import snapshots
+    from virgate.node.vm.blocks.snapshots import Wanted, begin, now
 
-    wanted = snapshots.Wanted.read(drives, memory, frozen)
+    wanted = Wanted.read(drives, memory, frozen)
     machine = node.machines.find(vm)
     if is_blank(job):
-        return Reply({"quiesce": await snapshots.now(node.blocks, machine, wanted)})
-    snapshots.begin(node.blocks, machine, wanted, str(job), timeout, freeze_timeout)
+        return Reply({"quiesce": await now(node.blocks, machine, wanted)})
+    begin(node.blocks, machine, wanted, str(job), timeout, freeze_timeout)
     return None
 
 
@@ -55,3 +55,33 @@ async def thaw(node: Node, vm: Text) -> None:
     from virgate.node.vm.blocks import freezing
 
     await freezing.thaw(node.machines.find(vm))
+
+
+@verb("VM.diskReplicateStart", xmlrpc="diskReplicateStart")
+async def replicate(node: Node, vm: Text, source: Struct, target: Struct) -> None:
+    """Begin to write a machine's disk to another volume as well, which exists, and to copy its top there."""
+    from virgate.node.vm.blocks.replication import begin
+
+    await begin(node.blocks, node.machines.find(vm), source, target)
+
+
+@verb("VM.diskReplicateFinish", xmlrpc="diskReplicateFinish")
+async def finish_replication(node: Node, vm: Text, source: Struct, target: Struct) -> None:
+    """Let a disk go on with its replica alone, or, if `target` is the source, without it."""
+    from virgate.node.vm.blocks.replication import finish
+
+    await finish(node.blocks, node.machines.find(vm), source, target)
+
+
+@verb("VM.diskSizeExtend", xmlrpc="diskSizeExtend")
+async def extend(node: Node, vm: Text, drive: Struct, size: Anything) -> Reply:
+    """Make a disk larger; with a blank machine id one that no machine uses."""
+    wanted = integer(size)
+    if is_blank(vm):
+        pool, domain, image, volume = (
+            text(drive.get(f"{name}ID", "")) for name in ("pool", "domain", "image", "volume")
+        )
+        return Reply({"size": str(await node.storage.images.resize_offline(pool, domain, image, volume, wanted))})
+    from virgate.node.vm.blocks.extend import extend as larger
+
+    return Reply({"size": str(await larger(node.machines.find(vm), drive, wanted, node.storage.volumes))})

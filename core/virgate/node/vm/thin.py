@@ -214,7 +214,11 @@ class Watermarks:
         return await self._grow(machine, disk, policy.next_size(found.physical, found.capacity))
 
     async def _grow(self, machine: "Machine", disk: ThinDisk, wanted: Size) -> bool:
+        """A replica first: what fits into the disk must fit there, too."""
         try:
+            if disk.replica is not None:
+                copy = disk.replica
+                await self._growing.grow(copy.pool, copy.domain, copy.image, copy.volume, wanted.bytes)
             await self._growing.grow(disk.pool, disk.domain, disk.image, disk.volume, wanted.bytes)
         except (VirgateError, OSError) as problem:
             told = {"vm": machine.id, "target": disk.target, "problem": problem}

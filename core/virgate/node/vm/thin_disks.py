@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from virgate.domxml import tree
+from virgate.node.vm.blocks.chain import place_of
 
 if TYPE_CHECKING:
+    from virgate.domxml.facts import DiskRequest
     from virgate.node.vm.machine import Machine
 
 
@@ -21,6 +23,8 @@ class ThinDisk:
     domain: str
     image: str
     volume: str
+    replica: "ThinDisk | None" = None
+    """A thin volume that all is written to as well."""
 
 
 def thin_disks(machine: "Machine") -> dict[str, ThinDisk]:
@@ -35,5 +39,14 @@ def thin_disks(machine: "Machine") -> dict[str, ThinDisk]:
             disk, alias = known[target], tree.attribute(element, "alias", "name")
             path = tree.attribute(element, "source", "dev")
             ids = disk.pool_id, disk.domain_id, disk.image_id, disk.volume_id
-            found[target] = ThinDisk(target, alias, path, *ids)
+            found[target] = ThinDisk(target, alias, path, *ids, _replica(element, disk))
     return found
+
+
+def _replica(element: tree.Element, disk: "DiskRequest") -> ThinDisk | None:
+    mirror = element.find("mirror")
+    if mirror is None or (mirror.get("type"), tree.attribute(mirror, "format", "type")) != ("block", "qcow2"):
+        return None
+    path = tree.attribute(mirror, "source", "dev")
+    place = place_of(path, disk.image_id) if mirror.get("job", "copy") == "copy" else None
+    return None if place is None else ThinDisk(disk.target, "", path, disk.pool_id, place[0], disk.image_id, place[1])

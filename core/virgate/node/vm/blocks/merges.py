@@ -44,6 +44,10 @@ class Running:
     busy: bool = False
     again: bool = False
     aborted: bool = False
+    sure: bool = False
+    """The hypervisor has told that the job did not succeed."""
+    doubted: float | None = None
+    """When nothing was first seen to work on the disk although its chain is what it was."""
     over: Deferred[None] = field(factory=Deferred)
     job: "Job | None" = None
 
@@ -74,6 +78,8 @@ class Merges:
     jobs: "Callable[[], JobRegistry]"
     reactor: Any
     period: float = 15.0
+    doubt: float = 2.0
+    """Seconds that a job may be gone before the chain it has changed is told: for a moment neither is to be seen."""
     _running: dict[str, Running] = field(factory=dict)
     _alarm: Any = None
 
@@ -144,10 +150,17 @@ class Merges:
             self._alarm = self.reactor.callLater(self.period, self._ring)
         return running
 
-    def look_at(self, vm: str = "", domain: str = "") -> None:
-        """Something may have happened to the merges of a machine, of a storage domain, or to all."""
+    def look_at(self, domain: str = "") -> None:
+        """Something may have happened to the merges of a storage domain, or to all."""
         for one in tuple(self._running.values()):
-            if vm in ("", one.machine.id) and domain in ("", one.merge.domain):
+            if domain in ("", one.merge.domain):
+                self.look(one)
+
+    def hear(self, vm: str, target: str, status: str) -> None:
+        """What the hypervisor tells of the job of a disk."""
+        for one in self.of(vm):
+            if one.merge.target == target:
+                one.sure = status in ("failed", "canceled")
                 self.look(one)
 
     def lost(self, vm: str) -> None:
@@ -217,7 +230,7 @@ class Merges:
         found = chain.read(tree.parse(machine.record.xml)).get(merge.target)
         if job is not None:
             self._note(running, job)
-        step = next_step(merge, found, job)
+        step = self._certain(running, next_step(merge, found, job))
         volumes = () if found is None else found.volumes
         if step is Step.PIVOT:
             await self._pivot(running, volumes)
@@ -233,6 +246,21 @@ class Merges:
         elif step is Step.FORGET:
             await kept.drop(machine, merge)
             self._end(running, MergeFailed(machine.id, "the disk is another one now"))
+
+    def _certain(self, running: Running, step: Step) -> Step:
+        """A merge is given up when that was told, or when it looks so for a while."""
+        if step is not Step.GIVE_UP:
+            running.sure, running.doubted = False, None
+            return step
+        now = self.reactor.seconds()
+        if running.doubted is None:
+            running.doubted = now
+            self.reactor.callLater(self.doubt, self._again, running)
+        return step if running.sure or now >= running.doubted + self.doubt else Step.WAIT
+
+    def _again(self, running: Running) -> None:
+        if running.merge.id in self._running:
+            self.look(running)
 
     async def _pivot(self, running: Running, volumes: Sequence[str]) -> None:
         """The leaf is illegal before the guest writes to the base alone: nobody may start from stale data."""

@@ -84,7 +84,7 @@ class Blocks:
             return
         self._known.add(machine.id)
         machine.shown.append(lambda: {"vmJobs": self._told(machine.id)})
-        if "virgate-jobs" in machine.record.xml:
+        if "virgate-jobs" in machine.record.xml or "<mirror" in machine.record.xml:
             self._find(machine)
 
     def _told(self, vm: str) -> dict[str, Any]:
@@ -92,19 +92,26 @@ class Blocks:
 
     def _find(self, machine: "Machine") -> None:
         from virgate.domxml import tree
+        from virgate.node.vm.blocks import chain
         from virgate.node.vm.blocks.freezing import owed
         from virgate.node.vm.blocks.kept import Kept
 
-        left = Kept.read(tree.parse(machine.record.xml))
+        root = tree.parse(machine.record.xml)
+        for one in chain.read(root).values():
+            if one.mirror is not None and one.mirror.job == "copy":
+                self.room.double(machine.id, one.target)
+        left = Kept.read(root)
         if left.thaw:
             self._background(owed(machine), machine)
         for merge in left.merges:
             if not self.merges.knows(merge.id):
                 self.merges.look(self.merges.adopt(machine, merge))
 
-    def _block_job(self, uuid: str, **_: Any) -> None:
+    def _block_job(self, uuid: str, disk: str, job: str, status: str, **_: Any) -> None:
+        if job == "copy" and status != "ready":
+            self.room.double(uuid, disk, on=False)
         if self._merges is not None:
-            self._merges.look_at(uuid)
+            self._merges.hear(uuid, disk, status)
 
     def _reconnected(self, **_: Any) -> None:
         """Events may have been missed."""

@@ -17,13 +17,6 @@ def _storage(name: str, xmlrpc: str, summary: str) -> None:
 # Machines
 _host("VM.sendkeys", "sendkeys", "Press keys in the guest.")
 _host("VM.monitorCommand", "monitorCommand", "Send a command to the machine's monitor.")
-_host("VM.setBalloonTarget", "setBalloonTarget", "Set how much memory the balloon leaves to the guest.")
-_host("VM.updateVmPolicy", "updateVmPolicy", "Change a machine's CPU and I/O policy.")
-_host("VM.getIoTunePolicy", "getIoTunePolicy", "The I/O policy of a machine's disks.")
-_host("VM.getIoTune", "getIoTune", "The I/O limits of a machine's disks.")
-_host("VM.setIoTune", "setIoTune", "Set the I/O limits of a machine's disks.")
-_host("VM.setCpuTuneQuota", "vmSetCpuTuneQuota", "Set a machine's CPU quota.")
-_host("VM.setCpuTunePeriod", "vmSetCpuTunePeriod", "Set a machine's CPU period.")
 _host("VM.getDiskAlignment", "getDiskAlignment", "Whether a disk's partitions are aligned.")
 
 # The host

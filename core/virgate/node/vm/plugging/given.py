@@ -19,7 +19,7 @@ from virgate.domxml.facts import FORMATS, DiskSource
 from virgate.domxml.metadata import DeviceMetadata
 from virgate.domxml.values import Conf
 
-MEDIUM = ("file", "dev", "name", "protocol")
+MEDIUM = ("file", "dev", "name", "protocol", "index")
 
 
 @frozen
@@ -74,7 +74,7 @@ def _entry(kept: metadata.VmMetadata, element: tree.Element) -> DeviceMetadata |
 
 
 def pointed(element: tree.Element, device: Mapping[str, Any], source: DiskSource) -> tree.Element:
-    """The client's disk with the source that storage prepared; labels and slices that the client wrote stay."""
+    """A disk's element with the source that storage prepared; labels and slices that were written there stay."""
     old = element.find("source")
     fresh = source_element(source, device) if source.path else None
     if old is not None:
@@ -87,6 +87,8 @@ def pointed(element: tree.Element, device: Mapping[str, Any], source: DiskSource
         element.remove(old)
     if fresh is not None:
         element.insert(0, fresh)
+    for below in element.findall("backingStore"):
+        element.remove(below)
     element.set("type", source.kind)
     driver = element.find("driver")
     if driver is not None and source.format:

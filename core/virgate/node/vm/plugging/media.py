@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 
-from virgate.domxml import drives, plugging, tree
-from virgate.domxml.facts import DiskRequest
+from virgate.domxml import drives, tree
+from virgate.domxml.facts import DiskRequest, DiskSource
 from virgate.domxml.names import disk_name
 from virgate.domxml.values import Conf, integer, safe_path, text
 from virgate.libvirt import plugging as hypervisor
 from virgate.libvirt.errors import HypervisorAway
 from virgate.node.vm.plugging import disk as disks
-from virgate.node.vm.plugging import steps
+from virgate.node.vm.plugging import given, steps
 from virgate.node.vm.plugging.errors import MediumNotChanged, NoMedium, told_as
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ async def change_floppy(machine: "Machine", medium: Any) -> None:
 async def _change(machine: "Machine", kind: str, medium: Any) -> None:
     with told_as(MediumNotChanged):
         async with steps.changing(machine):
+            await machine.document()
             drive = _drive(machine.record.conf, kind, medium)
             async with AsyncExitStack() as undo:
                 await _put_in(machine, drive, _wanted(drive, medium), undo)
@@ -53,7 +54,7 @@ async def _put_in(machine: "Machine", drive: Conf, wanted: Conf, undo: AsyncExit
         with told_as(NoMedium):
             source = await means.disks.prepare(request)
         undo.push_async_callback(_torn_down, machine, request)
-    element = plugging.disk(record.conf, means.facts(), wanted, source)
+    element = _filled(machine, drive, wanted, source)
     try:
         await hypervisor.change_medium(means.domains, machine.id, tree.one_line(element))
     except hypervisor.MediumMissing as problem:
@@ -69,6 +70,17 @@ async def _put_in(machine: "Machine", drive: Conf, wanted: Conf, undo: AsyncExit
     record.disks = (*(one for one in record.disks if one.target != request.target), request)
     for old in before:
         await _torn_down(machine, old)
+
+
+def _filled(machine: "Machine", drive: Conf, wanted: Conf, source: DiskSource | None) -> tree.Element:
+    """The drive as it is, with another medium: libvirt lets nothing else of it be changed."""
+    element = steps.element_of(machine, drive)
+    if element is None:
+        raise MediumNotChanged(f"the machine has no drive {drive.get('name')}")
+    filled = given.pointed(tree.copy(element), wanted, source or DiskSource("", ""))
+    if (medium := filled.find("source")) is not None:
+        medium.set("startupPolicy", "optional")
+    return filled
 
 
 def _drive(conf: Mapping[str, Any], kind: str, medium: Any) -> Conf:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
@@ -11,11 +11,15 @@ from twisted.logger import Logger
 from virgate.api.dispatch import Api
 from virgate.config import Settings
 from virgate.config.daemon import DaemonSettings
+from virgate.errors import VirgateError
 from virgate.hookspecs.transport import WireProtocol
 from virgate_plugins.transports.neighbours import Neighbours
 from virgate_plugins.transports.opening import Opening
 from virgate_plugins.transports.refusing import refusals
 from virgate_plugins.transports.settings import XmlrpcSettings
+
+if TYPE_CHECKING:
+    from virgate_plugins.transports.tls import Guard
 
 BACKLOG = 1024
 """Clients that may wait to be let in; one too many would try again only after a second."""
@@ -33,6 +37,7 @@ class ManagementPort:
         self._reactor = reactor
         self._port: Any = None
         self._factory: Any = None
+        self._guard: Guard | None = None
 
     @property
     def tls(self) -> bool:
@@ -52,7 +57,8 @@ class ManagementPort:
         if self.tls:
             from virgate_plugins.transports import tls
 
-            outer = tls.guarded(factory, self._all_settings, self._reactor)
+            self._guard = tls.Guard(self._all_settings)
+            outer = tls.guarded(factory, self._guard, self._all_settings, self._reactor)
         elif is_loopback(self._settings.address):
             factory.neighbours = Neighbours.named(self._settings.local_users)
         self._factory = factory
@@ -60,6 +66,17 @@ class ManagementPort:
         self.log.info("listening: {what}", what=self.describe())
         if not self.tls and factory.neighbours.users is None:
             self.log.warn("everybody who reaches {what} has the power of root here", what=self.describe())
+
+    def renew(self, settings: Settings) -> None:
+        """Certificates and keys are read again, for new connections. What cannot be used changes nothing."""
+        if self._guard is None:
+            return
+        try:
+            self._guard.renew(settings)
+        except VirgateError as problem:
+            self.log.error("certificates stay as they were: {problem}", problem=problem)
+        else:
+            self.log.info("certificates were read again")
 
     async def stop(self) -> None:
         if self._port is None:

@@ -1,5 +1,9 @@
-"""TLS with client certificates (spec xmlrpc-host-vm 1.1). Imported only where TLS is on: OpenSSL costs memory."""
+"""TLS with client certificates (spec xmlrpc-host-vm 1.1). Imported only where TLS is on: OpenSSL costs memory.
 
+Contexts are made with OpenSSL directly: Twisted's own options for that would double what TLS costs in Python modules.
+"""
+
+import os
 import re
 import stat
 from collections.abc import Awaitable, Callable
@@ -8,10 +12,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from OpenSSL import SSL, crypto
-from twisted.internet import ssl
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
+from zope.interface import implementer
 
 from virgate.config import Settings
 from virgate.errors import VirgateError, error
@@ -20,13 +25,25 @@ from virgate_plugins.transports.settings import XmlrpcSettings, pki_file
 log = Logger()
 
 _VERSIONS = {
-    "TLSv1": ssl.TLSVersion.TLSv1_0,
-    "TLSv1.1": ssl.TLSVersion.TLSv1_1,
-    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
-    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
+    "TLSv1": SSL.TLS1_VERSION,
+    "TLSv1.1": SSL.TLS1_1_VERSION,
+    "TLSv1.2": SSL.TLS1_2_VERSION,
+    "TLSv1.3": SSL.TLS1_3_VERSION,
 }
-_trust_root: Any = ssl.trustRootFromCertificates  # untyped in Twisted
-_certificate: Any = ssl.Certificate
+_CIPHERS = (
+    b"ECDH+AESGCM:ECDH+CHACHA20:DH+AESGCM:DH+CHACHA20:ECDH+AES256:DH+AES256:ECDH+AES128:DH+AES:RSA+AESGCM:RSA+AES"
+    b":!aNULL:!MD5:!DSS"
+)
+_OPTIONS = (
+    SSL.OP_NO_COMPRESSION
+    | SSL.OP_CIPHER_SERVER_PREFERENCE
+    | SSL.OP_SINGLE_DH_USE
+    | SSL.OP_SINGLE_ECDH_USE
+    | SSL.OP_NO_TICKET
+    | SSL.OP_NO_RENEGOTIATION
+)
+_CHAIN = 9
+"""Certificates between a client's and its authority's."""
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -42,37 +59,58 @@ class TlsFileUnusable(VirgateError):
     reason: str
 
 
-def context_factory(settings: Settings) -> Any:
-    """What makes OpenSSL contexts: our certificate, clients' authorities, clients without a certificate refused."""
+def context(settings: Settings) -> SSL.Context:
+    """Our certificate, clients' authorities; clients without a certificate are refused. Raises `TlsFileUnusable`."""
     values = settings[XmlrpcSettings]
     chain = _certificates(pki_file(settings, values.certificate, "host.pem"))
     authorities = _certificates(pki_file(settings, values.ca, "ca.pem"))
-    wanted = _VERSIONS[values.minimum_tls]
-    lowest: dict[str, Any] = {"raiseMinimumTo": wanted}
-    if wanted < ssl.TLSVersion.TLSv1_2:
-        lowest = {"insecurelyLowerMinimumTo": wanted}
     key_path = pki_file(settings, values.key, "host.key")
-    made = ssl.CertificateOptions(
-        privateKey=_key(key_path),
-        certificate=chain[0],
-        extraCertChain=chain[1:],
-        trustRoot=_trust_root([_certificate(each) for each in authorities]),
-        **lowest,
-    )
+    made = SSL.Context(SSL.TLS_SERVER_METHOD)
+    made.set_min_proto_version(_VERSIONS[values.minimum_tls])
+    made.set_options(_OPTIONS)
+    made.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    made.set_cipher_list(_CIPHERS)
+    made.use_certificate(chain[0])
+    for more in chain[1:]:
+        made.add_extra_chain_cert(more)
     try:
-        made.getContext().check_privatekey()
+        made.use_privatekey(_key(key_path))
+        made.check_privatekey()
     except SSL.Error:
         raise TlsFileUnusable(key_path, "it does not belong to the certificate") from None
+    store: Any = made.get_cert_store()
+    for authority in authorities:
+        store.add_cert(authority)
+    made.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT | SSL.VERIFY_CLIENT_ONCE)
+    made.set_verify_depth(_CHAIN)
+    made.set_session_id(os.urandom(16))  # client certificates need one, though nothing is ever resumed
+    made.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     if key_path.stat().st_mode & stat.S_IROTH:
         log.warn("everybody on this host can read {path} and so pass for it: chmod o-r", path=key_path)
     return made
 
 
-def guarded(factory: Any, settings: Settings, reactor: Any) -> TLSMemoryBIOFactory:
+@implementer(IOpenSSLServerConnectionCreator)
+class Guard:
+    """What new connections are guarded with; those that are open keep what they began with."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._context = context(settings)
+
+    def renew(self, settings: Settings) -> None:
+        """Reads the files again. Raises `TlsFileUnusable`, and then everything stays as it is."""
+        self._context = context(settings)
+
+    def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
+        return SSL.Connection(self._context, None)
+
+
+def guarded(factory: Any, guard: Guard, settings: Settings, reactor: Any) -> TLSMemoryBIOFactory:
     """The factory behind TLS; with `check_peer_name` it also gets a check of clients' names."""
     if settings[XmlrpcSettings].check_peer_name:
         factory.admit = peer_name_check(reactor)
-    return TLSMemoryBIOFactory(context_factory(settings), False, factory, reactor)
+    creator: Any = guard
+    return TLSMemoryBIOFactory(creator, False, factory, reactor)
 
 
 def peer_name_check(reactor: Any) -> Callable[[Any], Awaitable[bool]]:

@@ -1,6 +1,7 @@
 """The XML-RPC transport, and the management port it shares with other wire protocols."""
 
 from typing import Any
+from weakref import WeakSet
 
 import pluggy
 from twisted.internet import reactor
@@ -17,9 +18,20 @@ from virgate_plugins.transports.settings import XmlrpcSettings
 hookimpl = pluggy.HookimplMarker("virgate")
 
 
+_ports: WeakSet[ManagementPort] = WeakSet()
+
+
 @hookimpl
 def transports(api: Api, settings: Settings) -> ManagementPort:
-    return ManagementPort(api, settings, reactor)
+    made = ManagementPort(api, settings, reactor)
+    _ports.add(made)
+    return made
+
+
+@hookimpl
+def settings_loaded(settings: Settings) -> None:
+    for port in _ports:
+        port.renew(settings)
 
 
 @hookimpl

@@ -13,7 +13,7 @@ from twisted.internet.protocol import Protocol
 from virgate.api.dispatch import Api
 from virgate.config import load
 from virgate.events import EventBus
-from virgate.hookspecs import transport
+from virgate.hookspecs import host, transport
 from virgate.plugins import Hooks
 from virgate_plugins.transports import xmlrpc as plugin
 
@@ -33,7 +33,7 @@ class Conversation:
     """`node` may be given rooms; `api.verbs` may be given verbs."""
 
     def __init__(self):
-        hooks = Hooks(transport)
+        hooks = Hooks(transport, host)
         hooks.register(plugin, "xmlrpc")
         self.node = SimpleNamespace(hooks=hooks, ready=True, broken=False, events=EventBus())
         self.api = Api(self.node)

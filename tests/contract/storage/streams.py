@@ -11,7 +11,7 @@ from twisted.internet.protocol import Protocol
 
 from virgate.api.dispatch import Api
 from virgate.config import load
-from virgate.hookspecs import transport
+from virgate.hookspecs import host, transport
 from virgate.plugins import Hooks
 from virgate_plugins.transports import xmlrpc
 
@@ -72,7 +72,7 @@ class Port:
     """Where clients of a room connect."""
 
     def __init__(self, room: Room) -> None:
-        hooks = Hooks(transport)
+        hooks = Hooks(transport, host)
         hooks.register(xmlrpc, "xmlrpc")
         self._api = Api(SimpleNamespace(**vars(room.node) | {"hooks": hooks}))  # type: ignore[arg-type]
         self._clients: list[Client] = []

@@ -14,7 +14,7 @@ from twisted.internet.testing import StringTransport
 from virgate.api.dispatch import Api
 from virgate.config import load
 from virgate.events import EventBus
-from virgate.hookspecs import transport
+from virgate.hookspecs import host, transport
 from virgate.plugins import Hooks
 from virgate_plugins.transports import xmlrpc
 from virgate_plugins.transports.http.connection import HttpConnection, Limits
@@ -107,7 +107,7 @@ class Served:
     """A management port of a node that is nothing but ready."""
 
     def __init__(self, *assignments, plugins=()):
-        hooks = Hooks(transport)
+        hooks = Hooks(transport, host)
         for number, plugin in enumerate(plugins):
             hooks.register(plugin, f"test{number}")
         hooks.register(xmlrpc, "xmlrpc")

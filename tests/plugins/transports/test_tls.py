@@ -8,8 +8,10 @@ import pytest_twisted
 from twisted.internet import reactor, ssl
 from twisted.internet.endpoints import wrapClientTLS
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 
 from virgate import pki
+from virgate_plugins.transports import xmlrpc as xmlrpc_plugin
 from virgate_plugins.transports.opening import PATIENCE
 from virgate_plugins.transports.tls import TlsFileUnusable, peer_name_check
 
@@ -135,6 +137,31 @@ async def test_a_handshake_that_stops_half_way_is_ended_and_others_are_served(se
     assert await answers(other)
     clock.advance(PATIENCE)
     assert await half.closed() == b""
+
+
+@pytest_twisted.ensureDeferred
+async def test_new_certificates_are_taken_when_settings_are_loaded_again(serve, authority):
+    served = await serve(*settings(authority))
+    old = await served.connect(client_of(authority))
+    assert await answers(old)
+    stranger = client_of(authority)
+    pki.initialise(authority, force=True)
+    xmlrpc_plugin.settings_loaded(served.settings)
+    assert await answers(await served.connect(client_of(authority)))
+    assert await answers(old)  # who is connected stays so
+    refused = await served.connect(stranger)
+    refused.send(b"POST / HTTP/1.1\r\n\r\n")
+    assert await refused.closed() == b""
+
+
+@pytest_twisted.ensureDeferred
+async def test_files_that_cannot_be_used_are_told_of_and_the_old_ones_stay(serve, authority):
+    served = await serve(*settings(authority))
+    (authority / "host.pem").write_text("nothing")
+    with capturedLogs() as heard:
+        xmlrpc_plugin.settings_loaded(served.settings)
+    assert any("certificates stay as they were" in event["log_format"] for event in heard)
+    assert await answers(await served.connect(client_of(authority)))
 
 
 @pytest_twisted.ensureDeferred

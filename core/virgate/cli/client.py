@@ -54,6 +54,17 @@ class Client:
         found = address.read(self._server) if self._server else address.local()
         return found if self._tls is None else Address(found.host, found.port, self._tls)
 
+    def link(self) -> socket.socket:
+        """A bare connection to the daemon, encrypted if calls are, for the other protocols of its port."""
+        where = self.where
+        try:
+            plain = socket.create_connection((where.host, where.port), self._hurry or PATIENCE)
+            return self._context().wrap_socket(plain) if where.tls else plain
+        except ssl.SSLError as error:
+            raise _not_encrypted(where, error) from None
+        except OSError as error:
+            raise _unreachable(where, error) from None
+
     def _connect(self) -> tuple[Address, xmlrpc.client.ServerProxy]:
         where = self.where
         transport = _Encrypted(self._context(), self._hurry) if where.tls else _Plain(self._hurry)

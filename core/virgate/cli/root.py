@@ -16,6 +16,7 @@ from virgate.cli.problems import STOPPED, tell
 GROUPS = {
     "call": "Call any operation of the API.",
     "completion": "Print the completion script of a shell.",
+    "events": "Watch what happens on the host.",
     "hooks": "Drop-in scripts: which are installed, and trying one out.",
     "host": "The host the daemon runs on.",
     "pki": "Keys and certificates for encrypted connections.",

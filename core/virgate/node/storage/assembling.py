@@ -126,7 +126,7 @@ def assemble(
         clock=clock,
         host=host,
         protection=Protection(domains),
-        sdm=late(lambda: _sdm(domains, locks, qemu, clock)),
+        sdm=late(lambda: _sdm(domains, locks, qemu, clock, events)),
         mailboxes=mailboxes,
         growing=growing,
         tasks=tasks,
@@ -147,8 +147,8 @@ def _merging(jobs: Jobs, qemu: QemuImg) -> "Merging":
     return Merging(jobs, qemu)
 
 
-def _sdm(domains: Domains, locks: Locks, qemu: QemuImg, clock: Clock) -> "Sdm":
+def _sdm(domains: Domains, locks: Locks, qemu: QemuImg, clock: Clock, events: EventBus) -> "Sdm":
     from virgate.node.storage.sdm.registry import JobRegistry
     from virgate.node.storage.sdm.sdm import Sdm
 
-    return Sdm(domains, locks, qemu, JobRegistry(clock))
+    return Sdm(domains, locks, qemu, JobRegistry(clock, events))

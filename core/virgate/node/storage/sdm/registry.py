@@ -1,4 +1,7 @@
-"""Jobs of this host: listed while they run and for an hour afterwards; nobody clears them."""
+"""Jobs of this host: listed while they run and for an hour afterwards; nobody clears them.
+
+Told on the event bus: `job.status` (id, info) when a job begins and when it ends.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -8,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from virgate.errors import InvalidParameter, Unexpected, VirgateError
+from virgate.events import EventBus
 from virgate.node.storage.values import Clock
 
 KEPT = 3600.0
@@ -49,6 +53,7 @@ class JobRegistry:
     log = Logger()
 
     clock: Clock
+    events: EventBus = field(factory=EventBus)
     _jobs: dict[str, Job] = field(factory=dict)
     _work: dict[str, Any] = field(factory=dict)
 
@@ -74,6 +79,7 @@ class JobRegistry:
 
     async def _run(self, job: Job, work: Work) -> None:
         job.status = "running"
+        self._tell(job)
         try:
             await work(job)
         except VirgateError as problem:
@@ -85,4 +91,8 @@ class JobRegistry:
             job.status, job.progress = "done", 100
         finally:
             self._work.pop(job.id, None)
+            self._tell(job)
             self.clock.callLater(KEPT, self._jobs.pop, job.id, None)
+
+    def _tell(self, job: Job) -> None:
+        self.events.tell("job.status", id=job.id, info=job.told())

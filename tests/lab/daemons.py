@@ -32,6 +32,13 @@ BIN = Path(__file__).parents[2] / ".venv/bin"
 RUN = "/run/virgate"
 
 
+ODD_QEMU = f"""#!/bin/sh
+sed -i -e "s#<emulator>.*</emulator>##" \\
+    -e "s#<devices>#<devices><emulator>{Path(__file__).with_name("odd_qemu.sh")}</emulator>#" "$_hook_domxml"
+"""
+"""Real guests migrate right only with this QEMU."""
+
+
 def new_id() -> str:
     return str(uuid.uuid4())
 
@@ -98,6 +105,7 @@ class DaemonHost:
         self.dst = f"{name}:{PORT}"
         self.settings = dict(settings)
         self.hooks = daemons.lab.subfolder(f"{name}/hooks.d")
+        self.script("before_vm_start", ODD_QEMU, "10_emulator")
         self.log = self.host.folder / "virgated.log"
         self._daemon: Daemon | None = None
         scheme = "https" if daemons.tls else "http"

@@ -50,7 +50,7 @@ class Traveller:
         drive = {"type": "disk", "device": "disk", "iface": "virtio", "format": "raw", "index": "0", **disk}
         nic = {"type": "interface", "device": "bridge", "network": BRIDGE, "nicModel": "pv"}
         nic |= {"macAddr": "52:54:00:77:00:01", "custom": {"kind": "first"}}
-        words = f"console=ttyS0 virgate.ip={SUBNET}.99/24 virgate.tick={SUBNET}.1:7777 virgate.load=16"
+        words = f"console=ttyS0 virgate.ip={SUBNET}.99/24 virgate.tick={SUBNET}.1:7777 virgate.load=8"
         params = boots(kernelArgs=words, devices=[drive, nic], smp="1")
         self.vm: str = params["vmId"]
         self.file = daemons.file(disk)

@@ -78,7 +78,9 @@ class XmlRpcPeer:
         head = f"POST /RPC2 HTTP/1.1\r\nHost: {self.destination}\r\nContent-Type: text/xml\r\n"
         head += f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         exchange = _Exchange(head.encode() + body)
-        await endpoint.connect(Factory.forProtocol(lambda: exchange))
+        factory = Factory.forProtocol(lambda: exchange)
+        factory.noisy = False
+        await endpoint.connect(factory)
         try:
             heard = await exchange.done.addTimeout(patience, reactor)
         finally:

@@ -2,7 +2,7 @@
 
 import pytest
 from real.whole.house import new_id
-from real.whole.writer import Writer
+from real.whole.writer import Writer, patiently
 
 
 @pytest.fixture
@@ -40,3 +40,70 @@ def test_kill_9_in_the_middle_of_a_merge_in_the_middle_of_the_chain_loses_nothin
     writer.write_on()
     writer.rest()
     assert writer.verify() > 20
+
+
+def test_the_top_is_merged_while_the_guest_writes_and_the_disk_goes_on_in_its_base(writer):
+    house = writer.house
+    writer.snapshot()
+    writer.fill(4, at=16)
+    job = new_id()
+    writer.merge(0, 1, 1, job)
+    found = house.ask("getJobs", "virt", [job])["jobs"][job]
+    assert (found["status"], found["description"]) == ("running", "merge")
+    writer.merged(0, 1)
+    found = house.ask("getJobs", "virt", [job])["jobs"][job]
+    assert (found["status"], found["progress"]) == ("done", 100)
+    writer.check()
+    writer.write_on()
+    writer.rest()
+    assert writer.verify() > 10
+
+
+def test_kill_9_before_the_top_has_left_keeps_what_was_written_to_it(writer):
+    house = writer.house
+    writer.snapshot()
+    writer.fill(4, at=16)
+    writer.merge(0, 1, 1)
+    house.until(lambda: next(iter(writer.jobs().values()))["cur"] != "0", "the merge is under way")
+    house.kill()
+    patiently(lambda: "ready='yes'" in house.xml(writer.vm), "base and top are alike", 40)
+    writer.write_on()
+    assert "ready='yes'" in house.xml(writer.vm)
+    house.start("--set=machines.job_period=0.5")
+    house.rejoin()
+    writer.merged(0, 1)
+    writer.check()
+    writer.rest()
+    assert writer.verify() > 10
+
+
+def test_a_merge_that_somebody_aborts_leaves_the_chain_as_it_was(writer):
+    house = writer.house
+    writer.snapshot()
+    writer.fill(4, at=16)
+    writer.snapshot()
+    job = new_id()
+    writer.merge(0, 1, 1, job)
+    house.libvirtd.virsh("blockjob", writer.vm, "vda", "--abort")
+    house.until(lambda: writer.jobs() == {}, "no job is told of")
+    assert house.ask("getJobs", "virt", [job])["jobs"][job]["error"]["code"] == 52
+    writer.check()
+    writer.merge(0, 1)
+    writer.merged(0, 1)
+    writer.check()
+    writer.rest()
+    assert writer.verify() > 5
+
+
+def test_what_cannot_be_merged_is_refused_and_changes_nothing(writer):
+    house = writer.house
+    writer.snapshot()
+    disk, base, top = {**writer.disk, "volumeID": writer.chain[1]}, *writer.chain
+    assert house.code("merge", writer.vm, {**disk, "imageID": new_id()}, base, top) == 13
+    assert house.code("merge", writer.vm, disk, top, base) == 52
+    assert house.code("merge", writer.vm, disk, base, new_id()) == 52
+    assert house.code("merge", new_id(), disk, base, top) == 1
+    writer.merge(0, 1, 1)
+    assert house.code("merge", writer.vm, disk, base, top) == 52
+    writer.merged(0, 1)
+    writer.check()

@@ -7,6 +7,7 @@ import re
 import select
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,28 @@ DISK = {"type": "disk", "device": "disk", "iface": "virtio"}
 WRITES = (
     "n=%d; while [ ! -e /stop ]; do s=$(printf %%08d $n); h=$(echo $s | md5sum | cut -c1-32); "
     "printf '%%s %%s' $s $h | dd of=/dev/vda bs=4096 seek=$n conv=sync,fsync 2>/dev/null && echo =W=$n=; "
-    "n=$((n+1)); done &"
+    "n=$((n+1)); done & w=$!"
 )
 COW, RAW = 4, 5
+
+
+AGENT = (
+    "p=$(grep -l org.qemu.guest_agent.0 /sys/class/virtio-ports/*/name | cut -d/ -f5); exec 3<>/dev/$p",
+    """id() { echo "$l" | sed 's/.*"id": *\\([0-9]*\\).*/\\1/'; }""",
+    "say() { echo '{\"return\":'$1'}' >&3; }",
+    "answer() { case $l in *sync-delimited*) printf '\\377' >&3; say $(id);; *guest-sync*) say $(id);; "
+    "*freeze-freeze*) echo =FRO''ZEN=; sleep $1; say 1;; *freeze-thaw*) echo =THA''WED=; say 1;; "
+    '*) echo \'{"error":{"class":"CommandNotFound","desc":"no"}}\' >&3;; esac; }',
+)
+"""A QEMU agent in four lines of shell, which says when it freezes and thaws, and does neither."""
+
+
+def patiently(condition: Callable[[], Any], what: str, seconds: float = 30) -> None:
+    """Waits for something, whether a daemon runs or not."""
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends, f"waited in vain until {what}"
+        time.sleep(0.05)
 
 
 class Console:
@@ -104,7 +124,7 @@ class Writer:
             self.console.read(0.2)
 
     def rest(self) -> None:
-        self.console.does("touch /stop; wait")
+        self.console.does("touch /stop; wait $w")
 
     def fill(self, mib: int, at: int) -> None:
         """Random data of so many MiB, whose sum is known."""
@@ -117,6 +137,13 @@ class Writer:
         found = re.search("[0-9a-f]{32}", told)
         assert found, told
         self.sums[at << 8 | mib] = found[0]
+
+    def start_agent(self, delay: float = 0) -> None:
+        """From now on the guest has an agent, which takes its time to freeze."""
+        for line in AGENT:
+            self.console.does(line)
+        self.console.type(f"while read -r l <&3; do answer {delay}; done &")
+        patiently(lambda: "state='connected'" in self.house.xml(self.vm), "the agent is heard")
 
     def new_volume(self) -> dict[str, str]:
         """A volume on top of the last; answers what `snapshot` wants to know."""

@@ -140,7 +140,8 @@ def _tell(device: dict[str, Any], disk: "DiskRequest", chain: Chain) -> None:
     if not disk.is_image or place_of(chain.top.path, disk.image_id) is None:
         return
     device["format"] = "cow" if chain.top.format == "qcow2" else chain.top.format
-    known: dict[str, Mapping[str, Any]] = {str(one.get("volumeID")): one for one in device.get("volumeChain", ())}
+    told = [one for one in device.get("volumeChain", ()) if one.get("domainID") == disk.domain_id]
+    known: dict[str, Mapping[str, Any]] = {str(one.get("volumeID")): one for one in told}
     if not chain.whole or tuple(known) == chain.volumes:
         return
     folder = PurePosixPath(chain.top.path).parent

@@ -28,6 +28,10 @@ from virgate.run.worker_handle import WorkerHandle
 FAREWELL = 2.0
 """Seconds a worker has to end by itself when its helper is stopped, and again after it was killed."""
 
+BEGINNING = 60.0
+"""Seconds a new worker has to be ready. They are not the storage's: a busy host is slow to start programs, and workers
+that are killed before they begin are all that a host would then be busy with."""
+
 UNKILLABLE = 8
 """Killed workers that still hang in the kernel: with so many, calls fail at once instead of adding to them."""
 
@@ -76,6 +80,7 @@ class Helper:
         self._calls: deque[_Call] = deque()
         self._running: _Call | None = None
         self._number = 0
+        self._ready = False
         self._heard_at = 0.0
         self._deadline = 0.0
         self._timer: Any = None
@@ -99,9 +104,10 @@ class Helper:
     def call(self, operation: str, *args: Any, timeout: float | None = None) -> Deferred[Any]:
         """Runs an operation and answers with its result.
 
-        Its time counts from when it begins; None means the helper's patience, `math.inf` as long as it shows signs of
-        life. OSError and VirgateError arrive as they were raised, anything else as HelperFailed. HelperLost fails this
-        call and all that wait behind it. Cancelling forgets the answer; an operation that has begun goes on.
+        Its time counts from when it begins, in a worker that is ready; None means the helper's patience, `math.inf` as
+        long as it shows signs of life. OSError and VirgateError arrive as they were raised, anything else as
+        HelperFailed. HelperLost fails this call and all that wait behind it. Cancelling forgets the answer; an operation
+        that has begun goes on.
         """
         self._number += 1
         frame = frames.pack([self._number, operation, args])
@@ -152,10 +158,8 @@ class Helper:
                 call.fail(self.name, str(problem))
                 continue
             self._running = call
-            self._heard_at = monotonic()
-            self._deadline = self._heard_at + call.limit
             worker.send(call.frame)
-            self._timer = reactor.callLater(min(self._heartbeat, call.limit), self._check)
+            self._time(call.limit if self._ready else BEGINNING)
         if self._leisure and self._leisure.active():
             self._leisure.cancel()
         if self._idle is not None and self._worker and not self._running:
@@ -169,14 +173,26 @@ class Helper:
     def _start(self) -> WorkerHandle:
         if len(self._lost) >= UNKILLABLE:
             raise CannotStart("worker", f"{UNKILLABLE} killed ones still hang in the kernel", errno.EAGAIN)
+        self._ready = False
         self._worker = WorkerHandle(self._operations, self._hear, self._lose)
         return self._worker
+
+    def _time(self, limit: float) -> None:
+        """The running call has so many seconds from now."""
+        self._heard_at = monotonic()
+        self._deadline = self._heard_at + limit
+        self._timer = reactor.callLater(min(self._heartbeat, limit), self._check)
 
     def _check(self) -> None:
         now, call = monotonic(), self._running
         if call is None or self._worker is None:
             return
-        if now >= self._deadline:
+        if not self._ready:
+            if now < self._deadline:
+                self._timer = reactor.callLater(self._deadline - now, self._check)
+            else:
+                self._lose(f"its worker did not begin within {BEGINNING:g} seconds")
+        elif now >= self._deadline:
             self._lose(f"no answer within {call.limit:g} seconds")
         elif now - self._heard_at >= self._patience:
             self._lose(f"no sign of life for {self._patience:g} seconds")
@@ -188,6 +204,11 @@ class Helper:
         number, kind, payload = frame
         self._heard_at = monotonic()
         call = self._running
+        if not self._ready:
+            self._ready = True
+            if call is not None:
+                self._quiet()
+                self._time(call.limit)
         if call is None or number != call.number:
             return
         self._rest()
@@ -212,6 +233,9 @@ class Helper:
 
     def _rest(self) -> None:
         self._running = None
+        self._quiet()
+
+    def _quiet(self) -> None:
         if self._timer and self._timer.active():
             self._timer.cancel()
 

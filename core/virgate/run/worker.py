@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
@@ -43,8 +44,14 @@ class Channel:
 
 
 def serve(module: str, calls: SimpleQueue[list[Any]], channel: Channel) -> None:
-    """Runs the calls as they come. A module that cannot be imported fails each of them."""
+    """Gives a first sign of life when it is ready, then runs the calls as they come.
+
+    A module that cannot be imported fails each of them.
+    """
     operations: dict[str, Callable[..., Any]] = {}
+    with suppress(BaseException):
+        operations = importlib.import_module(module).OPERATIONS
+    channel.write(pack([HEARTBEAT, Answer.RESULT, None]))
     while True:
         number, operation, arguments = calls.get()
         try:

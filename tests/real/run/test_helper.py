@@ -156,6 +156,24 @@ async def test_without_a_time_of_its_own_a_call_has_the_helper_s_patience(helper
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_worker_s_slow_beginning_is_not_the_storage_s_silence(operations_are_importable):
+    helper = Helper("slow", "slow_operations", heartbeat=0.1, patience=0.4)
+    assert await helper.call("sum", [1, 2]) == 3
+    with pytest.raises(HelperLost, match="no answer within"):
+        await helper.call("sleep", 60)
+    await helper.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_worker_that_does_not_begin_is_given_up(operations_are_importable, monkeypatch):
+    monkeypatch.setattr(helper_module, "BEGINNING", 0.2)
+    helper = Helper("slow", "slow_operations")
+    with pytest.raises(HelperLost, match="did not begin within"):
+        await helper.call("sum", [1, 2])
+    await helper.stop()
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_stopped_process_shows_no_sign_of_life_and_is_replaced(helper):
     first = await helper.call("pid", timeout=30)
     os.kill(first, signal.SIGSTOP)

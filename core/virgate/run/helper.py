@@ -106,8 +106,8 @@ class Helper:
 
         Its time counts from when it begins, in a worker that is ready; None means the helper's patience, `math.inf` as
         long as it shows signs of life. OSError and VirgateError arrive as they were raised, anything else as
-        HelperFailed. HelperLost fails this call and all that wait behind it. Cancelling forgets the answer; an operation
-        that has begun goes on.
+        HelperFailed. HelperLost fails this call and all that wait behind it. Cancelling forgets the answer; an
+        operation that has begun goes on.
         """
         self._number += 1
         frame = frames.pack([self._number, operation, args])

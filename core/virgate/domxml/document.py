@@ -86,7 +86,7 @@ def _conf(params: Mapping[str, Any], root: Element, kept: VmMetadata) -> Conf:
     if "minGuaranteedMemoryMb" in kept.values:
         conf["memGuaranteedSize"] = kept.values["minGuaranteedMemoryMb"]
     conf["custom"] = kept.custom
-    conf["devices"] = running.devices(root)
+    conf["devices"] = running.described(root, kept)
     return conf
 
 

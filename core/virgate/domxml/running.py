@@ -66,7 +66,7 @@ def read(xml: str) -> Running:
         conf |= basics(root)
     custom = {**kept.custom, **metadata.texts(conf.get("custom"))}
     conf["custom"] = custom
-    conf["devices"] = devices(root, conf.get("devices", ()))
+    conf["devices"] = described(root, kept) if xml_form else devices(root, conf.get("devices", ()))
     screens = displays(root)
     if screens:
         conf |= {new: screens[0][old] for old, new in PORTS.items()}
@@ -147,6 +147,26 @@ def devices(root: Element, known: Iterable[Mapping[str, Any]] = ()) -> list[dict
     taken = {id(one) for _, one in pairs}
     more = [one for one in shown if id(one) not in taken and (not listed or one.find("address") is not None)]
     return listed + [_tell(one) for one in more]
+
+
+def described(root: Element, kept: VmMetadata) -> list[dict[str, Any]]:
+    """The device list of a document, each device with what its client keeps of it in the metadata."""
+    told = devices(root)
+    for device in told:
+        entry = next((one for one in kept.devices if _means(one.match, device)), None)
+        for name, value in entry.values.items() if entry is not None else ():
+            if name != "payload":
+                device[name] = {**device.get(name, {}), **value} if isinstance(value, dict) else value
+    return told
+
+
+def _means(match: Mapping[str, str], device: Mapping[str, Any]) -> bool:
+    if "mac_address" in match:
+        return match["mac_address"].lower() == str(device.get("macAddr", "")).lower()
+    if "alias" in match:
+        return match["alias"] == device.get("alias")
+    names = (device.get("name"), device.get("lease_id"), device["device"] if device["type"] == "hostdev" else None)
+    return match.get("devtype") == device["type"] and match.get("name") in names and "name" in match
 
 
 def _tell(found: Element) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What documents of machines must know of this host: read when a machine needs it, kept as long as the connection."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -15,6 +16,7 @@ from virgate.events import EventBus
 if TYPE_CHECKING:
     from virgate.libvirt.connection import Hypervisor
 
+EMULATOR_SETTINGS = Path("/etc/libvirt/qemu.conf")
 PATIENCE = 10.0
 """Seconds that a start waits for a libvirt that does not answer; then it goes on with what is known."""
 
@@ -26,15 +28,27 @@ class Facts:
     log = Logger()
 
     def __init__(
-        self, base: Callable[[], HostFacts], hypervisor: "Hypervisor", events: EventBus, reactor: Any = None
+        self,
+        base: Callable[[], HostFacts],
+        hypervisor: "Hypervisor",
+        events: EventBus,
+        *,
+        reactor: Any = None,
+        emulator_settings: Path = EMULATOR_SETTINGS,
     ) -> None:
         self._base, self._hypervisor, self._reactor = base, hypervisor, reactor
+        self._emulator_settings = emulator_settings
         self._offers: dict[str, Offers] = {}
         self._devices: dict[str, NodeDevice] = {}
         events.listen("libvirt.connected", self._forget)
 
     def __call__(self) -> HostFacts:
-        return evolve(self._base(), offers=dict(self._offers), node_devices=dict(self._devices))
+        return evolve(
+            self._base(),
+            offers=dict(self._offers),
+            node_devices=dict(self._devices),
+            spice_tls=_says_yes(self._emulator_settings, "spice_tls"),
+        )
 
     async def learn(self, params: Mapping[str, Any]) -> None:
         """Never raises: what cannot be learnt stays unknown, and libvirt has the last word."""
@@ -76,6 +90,16 @@ class Facts:
     def _forget(self, **_event: Any) -> None:
         self._offers.clear()
         self._devices.clear()
+
+
+def _says_yes(settings: Path, name: str) -> bool:
+    """Whether libvirt's settings of QEMU have `name = 1`; not when they cannot be read."""
+    try:
+        lines = settings.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    values = [value.strip() for key, _, value in (line.partition("=") for line in lines) if key.strip() == name]
+    return bool(values) and values[-1].split("#")[0].strip() == "1"
 
 
 def _reactor() -> Any:

@@ -172,6 +172,11 @@ class RecordingDomains:
         self._domain(uuid)
         return dict(self.errors)
 
+    async def metadata(self, uuid: str, uri: str, inactive: bool = False) -> str | None:
+        await self._do("metadata", uuid, uri)
+        found = etree.fromstring(self._domain(uuid).xml.encode()).find(f"metadata/{{{uri}}}*")
+        return None if found is None else etree.tostring(found, encoding="unicode")
+
     async def set_metadata(self, uuid: str, xml: str, prefix: str, uri: str) -> None:
         await self._do("set_metadata", uuid, xml, prefix, uri)
         root = etree.fromstring(self._domain(uuid).xml.encode())
@@ -260,9 +265,9 @@ class Trace:
 
 def _plugin(trace: Trace) -> Any:
     def implement(name: str, arguments: str) -> Any:
-        passed = ", ".join(f"{one}={one}" for one in arguments.split(", ") if one)
+        passed = "".join(f", {one}={one}" for one in arguments.split(", ") if one)
         space: dict[str, Any] = {"trace": trace}
-        exec(f"async def {name}({arguments}):\n    await trace.note({name!r}, {passed})", space)
+        exec(f"async def {name}({arguments}):\n    await trace.note({name!r}{passed})", space)
         return hookimpl(space[name])
 
     class Plugin:
@@ -274,6 +279,14 @@ def _plugin(trace: Trace) -> Any:
     others = {"before_vm_destroy": "vm", "after_vm_destroy": "vm, domain", "after_disk_prepare": "vm, data"}
     sleeping = {f"{when}_vm_hibernate": "vm, domain" for when in ("before", "after")}
     waking = {f"{when}_vm_dehibernate": "vm, domain, from_snapshot" for when in ("before", "after")}
+    both = ("before", "after")
+    plugged = {f"{when}_{what}_hotplug": "vm, device" for when in both for what in ("disk", "nic", "memory")}
+    unplugged = {f"{when}_{what}_hotunplug": "vm, device" for when in both for what in ("disk", "nic")}
+    updated = {f"{when}_update_device": "vm, device" for when in both}
+    failed = {f"after_{what}_fail": "vm, device" for what in ("nic_hotplug", "nic_hotunplug", "update_device")}
+    tickets = {f"{when}_vm_set_ticket": "vm, domain, params" for when in both}
+    processors = {f"{when}_set_num_of_cpus": "" for when in both}
+    others |= plugged | unplugged | updated | failed | tickets | processors
     for name, arguments in (whole | device | polled | others | sleeping | waking).items():
         setattr(Plugin, name, staticmethod(implement(name, arguments)))
     return Plugin

@@ -104,6 +104,38 @@ async def hotunplug_lease(node: Node, vm: Text, lease: Struct) -> Reply:
     return _full(machine)
 
 
+@verb("VM.hostdevHotplug", xmlrpc="hostdevHotplug")
+async def hotplug_host_devices(node: Node, vm: Text, devices: Array) -> Reply:
+    """Lend devices of the host to a running machine; answers those that it got."""
+    from virgate.node.vm.plugging import hostdev
+
+    return Reply({"assignedDevices": await hostdev.plug(node.machines.find(vm), [str(one) for one in devices])})
+
+
+@verb("VM.hostdevHotunplug", xmlrpc="hostdevHotunplug")
+async def hotunplug_host_devices(node: Node, vm: Text, devices: Array) -> Reply:
+    """Take devices of the host back from a running machine."""
+    from virgate.node.vm.plugging import hostdev
+
+    return Reply({"unpluggedDevices": await hostdev.unplug(node.machines.find(vm), [str(one) for one in devices])})
+
+
+@verb("VM.hotplugHostdev", xmlrpc="hotplugHostdev")
+async def hotplug_host_device_documents(node: Node, vm: Text, devices: Array) -> Reply:
+    """Lend devices of the host, each given as XML, to a running machine."""
+    from virgate.node.vm.plugging import hostdev
+
+    return Reply({"assignedDevices": await hostdev.plug(node.machines.find(vm), [str(one) for one in devices])})
+
+
+@verb("VM.hotunplugHostdev", xmlrpc="hotunplugHostdev")
+async def hotunplug_host_device_documents(node: Node, vm: Text, devices: Array) -> Reply:
+    """Take devices of the host, each given as XML, back from a running machine."""
+    from virgate.node.vm.plugging import hostdev
+
+    return Reply({"unpluggedDevices": await hostdev.unplug(node.machines.find(vm), [str(one) for one in devices])})
+
+
 @verb("VM.setNumberOfCpus", xmlrpc="setNumberOfCpus")
 async def set_number_of_cpus(node: Node, vm: Text, number: Anything = None, cpusets: Array = []) -> Reply:  # noqa: B006
     """Change how many CPUs a running machine has; `cpusets` says for each where it may run on the host."""

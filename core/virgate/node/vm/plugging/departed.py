@@ -11,7 +11,7 @@ from virgate.hookspecs.documents import XmlDocument
 from virgate.libvirt.errors import DomainNotFound, HypervisorAway
 from virgate.node.vm import readback
 from virgate.node.vm.errors import Moving, NoSuchMachine
-from virgate.node.vm.plugging import disk, nic, steps
+from virgate.node.vm.plugging import disk, hostdev, nic, steps
 
 if TYPE_CHECKING:
     from virgate.node.vm.machine import Machine
@@ -51,6 +51,8 @@ async def _departed(machine: "Machine", device: Conf, before: str) -> None:
     else:
         steps.forget(machine, device)
         await machine.devices_changed()
+        if device["type"] == "hostdev":
+            await hostdev.give_back(machine, str(device["device"]))
 
 
 def _text(device: Conf, before: str) -> str:

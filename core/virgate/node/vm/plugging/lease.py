@@ -31,7 +31,7 @@ async def plug(machine: "Machine", lease: Mapping[str, Any]) -> None:
             element = plugging.lease(record.conf, means.facts(), device, found)
             async with AsyncExitStack() as undo:
                 await steps.attach(machine, tree.one_line(element), undo)
-            record.conf["devices"].append(device | {"path": found.path, "offset": str(found.offset)})
+            steps.add(machine, device | {"path": found.path, "offset": str(found.offset)})
             await machine.devices_changed()
 
 

@@ -30,7 +30,7 @@ async def plug(machine: "Machine", params: Mapping[str, Any]) -> None:
             await hooks.before_memory_hotplug(vm=record.subject, device=document)
             async with AsyncExitStack() as undo:
                 await steps.attach(machine, document.text, undo)
-            record.conf["devices"].append(device)
+            steps.add(machine, device)
             await machine.devices_changed()
             await hooks.after_memory_hotplug(vm=record.subject, device=document)
 

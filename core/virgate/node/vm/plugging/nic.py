@@ -12,7 +12,7 @@ from virgate.domxml.values import Conf, text
 from virgate.errors import VirgateError
 from virgate.hookspecs.documents import XmlDocument
 from virgate.libvirt import plugging as hypervisor
-from virgate.node.vm.plugging import given, mirroring, steps
+from virgate.node.vm.plugging import given, hostdev, mirroring, steps
 from virgate.node.vm.plugging.errors import NicNotPlugged, NicNotUnplugged, told_as
 from virgate.node.vm.plugging.removal import Removal
 
@@ -33,13 +33,15 @@ async def plug(machine: "Machine", params: Mapping[str, Any]) -> None:
 async def _plug(machine: "Machine", wanted: given.Given) -> None:
     hooks, record = machine.means.hooks, machine.record
     device = _placed(record.conf, wanted)
-    element = wanted.element
-    if element is None:
-        element = plugging.interface(record.conf, machine.means.facts(), device)
-    document = steps.document_of(element, device, xml_form=wanted.xml_form)
-    await hooks.before_nic_hotplug(vm=record.subject, device=document)
-    device["macAddr"] = tree.attribute(tree.parse(document.text), "mac", "address") or device["macAddr"]
     async with AsyncExitStack() as undo:
+        if device["device"] == "hostdev" and device.get("hostdev"):
+            await hostdev.lend(machine, str(device["hostdev"]), undo)
+        element = wanted.element
+        if element is None:
+            element = plugging.interface(record.conf, machine.means.facts(), device)
+        document = steps.document_of(element, device, xml_form=wanted.xml_form)
+        await hooks.before_nic_hotplug(vm=record.subject, device=document)
+        device["macAddr"] = tree.attribute(tree.parse(document.text), "mac", "address") or device["macAddr"]
         undo.push_async_callback(_struck, machine, device)
         await steps.enlist(machine, device, *wanted.entries)
         try:
@@ -116,6 +118,8 @@ async def gone(machine: "Machine", device: Conf, document: XmlDocument) -> None:
     """What follows when the guest has let a nic go, however long that took."""
     steps.forget(machine, device)
     await machine.devices_changed()
+    if device.get("device") == "hostdev" and device.get("hostdev"):
+        await hostdev.give_back(machine, str(device["hostdev"]))
     await machine.means.hooks.after_nic_hotunplug(vm=machine.record.subject, device=document)
 
 

@@ -76,7 +76,7 @@ def is_there(root: tree.Element, alias: str) -> bool:
 
 async def enlist(machine: "Machine", device: "Conf", *more: DeviceMetadata) -> None:
     """Notes the device before the hypervisor has it. `more` is what the client's document tells of it."""
-    machine.record.conf["devices"].append(device)
+    add(machine, device)
     await machine.document()
     await inscription.keep_devices(machine, *more)
 
@@ -104,8 +104,13 @@ async def strike(machine: "Machine", device: "Conf") -> None:
     await inscription.keep_devices(machine)
 
 
-def forget(machine: "Machine", device: "Conf") -> None:
+def add(machine: "Machine", device: "Conf") -> None:
     """Lists are replaced, not changed: answers to clients may still refer to the old ones."""
+    machine.record.conf["devices"] = [*machine.record.conf["devices"], device]
+
+
+def forget(machine: "Machine", device: "Conf") -> None:
+    """Also of what storage has to tear down for the machine."""
     record = machine.record
     record.conf["devices"] = [one for one in record.conf["devices"] if not is_same(one, device)]
     if device.get("type") == "disk":

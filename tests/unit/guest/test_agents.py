@@ -274,14 +274,20 @@ async def test_the_hypervisor_tells_who_has_qemus_channel_open(
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_guest_that_is_elsewhere_already_is_not_talked_to(watched: Watched, params: dict[str, Any]) -> None:
-    await watched.running(params)
-    watched.agents.rest(ID)
+async def test_a_guest_that_is_elsewhere_already_is_not_talked_to(
+    watched: Watched, params: dict[str, Any], host: Host
+) -> None:
+    machine = await watched.running(params)
+    host.domains.lifecycle(ID, "suspended", "postcopy")
+    assert not watched.guests[0].transport.ended, "it arrives here"
+    machine.life.leave()
+    host.domains.lifecycle(ID, "suspended", "postcopy")
+    assert watched.guests[0].transport.ended
     watched.guests[0].connectionLost()
-    watched.host.clock.advance(60)
+    host.clock.advance(60)
     assert len(watched.open) == 1
-    watched.agents.resume(ID)
-    watched.host.clock.advance(1)
+    host.domains.lifecycle(ID, "resumed", "migrated")
+    host.clock.advance(1)
     assert len(watched.open) == 2
 
 

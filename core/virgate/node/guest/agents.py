@@ -69,6 +69,7 @@ class Agents:
             listen("vm.devices", self._devices),
             listen("libvirt.agent", self._linked),
             listen("libvirt.reboot", self._rebooted),
+            listen("libvirt.lifecycle", self._lifecycle),
             listen("libvirt.connected", self._reconnected),
         ]
         for machine in self._machines:
@@ -163,6 +164,16 @@ class Agents:
     def _rebooted(self, uuid: str, **_: Any) -> None:
         if (agent := self.get(uuid)) is not None:
             agent.rebooted()
+
+    def _lifecycle(self, uuid: str, event: str, detail: str, **_: Any) -> None:
+        """A guest that runs on another host while its memory is still here."""
+        watched = self._watched.get(uuid)
+        if watched is None:
+            return
+        if event == "resumed":
+            self.resume(uuid)
+        elif event == "suspended" and detail == "postcopy" and watched.machine.vitals.status is Status.LEAVING:
+            self.rest(uuid)
 
     def _reconnected(self, **_: Any) -> None:
         """Events may have been missed."""

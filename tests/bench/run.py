@@ -26,11 +26,13 @@ import machines  # noqa: E402
 import monitor  # noqa: E402
 import san  # noqa: E402
 import storage  # noqa: E402
+import thirty  # noqa: E402
 import volumes  # noqa: E402
 from figures import Figure  # noqa: E402
 
 BENCHES: dict[str, Callable[[Path], list[Figure]]] = {
     "create": machines.create_against_virsh,
+    "thirty": thirty.thirty_against_virsh,
     "hooks": hooks.script_against_bare_process,
     "points": hooks.point_with_ten_plugins,
     "stats": machines.statistics_of_a_thousand,

@@ -14,7 +14,8 @@ import stat
 
 from virgate_guest import log
 from virgate_guest.loop import Loop, Timer
-from virgate_guest.wire import Lines
+from virgate_guest.sources import content
+from virgate_guest.wire import Lines, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 NAMES = ("com.redhat.rhevm.vdsm", "ovirt-guest-agent.0")
 """Ports by their names; where a machine has both, hosts listen on the first."""
 
+DEVICES = "/sys/class/virtio-ports"
 READ = 65536
 BACKLOG = 1 << 20
 """Bytes that wait for a host that does not read; beyond it, news is dropped. A refresh tells everything again."""
@@ -30,12 +32,20 @@ LOOK = 5.0
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 
 
-def choose(prefix: str, exists: "Callable[[str], bool]" = os.path.exists) -> "str | None":
-    """The port to speak on."""
+def choose(prefix: str, devices: str = DEVICES) -> "str | None":
+    """The port to speak on. udev makes links of their names; a small system without it has the names all the same."""
     for name in NAMES:
-        if exists(prefix + name):
+        if os.path.exists(prefix + name):
             return prefix + name
-    return None
+    named = {text(content(f"{devices}/{device}/name")).strip(): device for device in _listed(devices)}
+    return next(("/dev/" + named[name] for name in NAMES if name in named), None)
+
+
+def _listed(folder: str) -> "list[str]":
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 class Port:

@@ -127,6 +127,9 @@ class PlayedDomain:
             (etree.SubElement(tune, short) if found is None else found).text = str(value)
         self.root = root
 
+    def jobStats(self, flags: int = 0) -> dict[str, Any]:
+        return {"type": libvirt.VIR_DOMAIN_JOB_NONE}
+
     def isPersistent(self) -> bool:
         return True
 

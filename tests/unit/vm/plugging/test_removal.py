@@ -98,7 +98,9 @@ async def test_a_reconnected_daemon_sees_what_it_missed(host: Any, machine: Any,
 
 
 @pytest_twisted.ensureDeferred
-async def test_events_of_strangers_and_of_devices_that_stay_change_nothing(host: Any, machine: Any, domain: Any) -> None:
+async def test_events_of_strangers_and_of_devices_that_stay_change_nothing(
+    host: Any, machine: Any, domain: Any
+) -> None:
     before = machine.record.conf["devices"]
     for uuid, alias in ((ID, "nobody"), ("other", before[0]["alias"])):
         host.events.tell("libvirt.device_removed", uuid=uuid, alias=alias)

@@ -69,7 +69,8 @@ async def _put_in(machine: "Machine", drive: Conf, wanted: Conf, undo: AsyncExit
     record.conf["cdrom" if wanted["device"] == "cdrom" else "floppy"] = source.path if source else ""
     record.disks = (*(one for one in record.disks if one.target != request.target), request)
     for old in before:
-        await _torn_down(machine, old)
+        if not old.is_empty:
+            await _torn_down(machine, old)
 
 
 def _filled(machine: "Machine", drive: Conf, wanted: Conf, source: DiskSource | None) -> tree.Element:

@@ -8,6 +8,7 @@ import pytest_twisted
 from doubles.guests import Line, Talk, line
 from twisted.internet.defer import Deferred
 
+from virgate.node.guest import luggage
 from virgate.node.guest.errors import NotSupported
 from virgate.node.guest.framing import Lines
 from virgate.node.guest.messages import Message, encode, filtered, parse
@@ -110,7 +111,7 @@ def test_v6_the_arithmetic_of_versions(talk: Talk) -> None:
     assert (talk.versions, talk.agent.version) == ([], 0)
     for given in (-5, None, [], {}, 1e400):
         assert common(given) == 0
-    talk.agent.seed({"guestAgentAPIVersion": 7})
+    luggage.unpack(talk.agent, {"guestAgentAPIVersion": 7})
     assert talk.agent.version == 3
 
 
@@ -315,7 +316,7 @@ def test_v19_both_agents_tell(talk: Talk) -> None:
     qemu = talk.agent.qemu
     qemu.members["appsList"] = ["kernel-5.14.0-70.el9", "qemu-guest-agent-6.2.0"]
     qemu.mapping = {"s1": "/dev/vda"}
-    talk.agent.changed_by_qemu()
+    talk.agent.changed()
     merged = [*qemu.members["appsList"], "ovirt-guest-agent-common-1.0.16-1", "cloud-init-1"]
     assert talk.shown["appsList"] == merged
     assert talk.agent.disks == {"s1": "/dev/vda", "s2": "/dev/sdb"}

@@ -5,7 +5,7 @@ import pytest_twisted
 from doubles.guests import Talk
 from twisted.internet.defer import Deferred
 
-from virgate.node.guest import mapping
+from virgate.node.guest import luggage, mapping
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_what_is_carried_to_another_host_is_known_there(talk: Talk) -> None:
     talk.says("fqdn", fqdn="here")
     talk.says("network-interfaces", interfaces=[{"name": "eth0", "hw": "x", "inet": ["192.0.2.1"]}])
     other = Talk()
-    other.agent.seed({**talk.agent.carried, "memSize": 64})
+    luggage.unpack(other.agent, {**talk.agent.carried, "memSize": 64})
     assert other.agent.carried == talk.agent.carried
     assert other.agent.version == 2
     assert other.shown["guestFQDN"] == "here"
@@ -55,7 +55,7 @@ def test_what_is_carried_to_another_host_is_known_there(talk: Talk) -> None:
 
 
 def test_a_seed_of_another_kind_is_not_taken(talk: Talk) -> None:
-    talk.agent.seed({"username": 7, "guestIPs": None, "netIfaces": "x", "guestAgentAPIVersion": "x"})
+    luggage.unpack(talk.agent, {"username": 7, "guestIPs": None, "netIfaces": "x", "guestAgentAPIVersion": "x"})
     assert talk.agent.report.told == {}
 
 

@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from virgate.node.guest import mapping, members
 from virgate.node.guest.errors import BadMessage, NotSupported
 from virgate.node.guest.messages import Message, encode, parse
-from virgate.node.guest.negotiation import NEEDED, OURS, common, negotiate
+from virgate.node.guest.negotiation import NEEDED, OURS, negotiate
 from virgate.node.guest.qemu.state import QemuAgent
 from virgate.node.guest.report import Report
 from virgate.node.vm.life import Status
@@ -97,24 +97,15 @@ class GuestAgent:
         """The guest started anew."""
         self.report.rebooted(self._wall())
         self.qemu.rebooted()
-        self._changed(news=True)
+        self.changed()
         self.status = Status.REBOOTING  # whoever noticed the reboot tells it
-
-    def seed(self, conf: Mapping[str, Any]) -> None:
-        """What another host knew of the guest that came from there."""
-        for name in ("username", "guestIPs", "guestFQDN"):
-            if isinstance(conf.get(name), str):
-                self.report.told[name] = conf[name]
-        if isinstance(conf.get("netIfaces"), list):
-            self.report.told["netIfaces"] = conf["netIfaces"]
-        self.version = common(conf.get("guestAgentAPIVersion", 0))
 
     @property
     def carried(self) -> dict[str, Any]:
-        """What `seed` takes, for the host that the guest goes to."""
-        names = ("username", "guestIPs", "guestFQDN", "netIfaces")
-        told = {name: members.copied(self.report.told[name]) for name in names if name in self.report.told}
-        return told | {"guestAgentAPIVersion": self.version}
+        """What another host should know when the guest goes there."""
+        from virgate.node.guest import luggage
+
+        return luggage.pack(self)
 
     def _take(self, message: Message) -> None:
         if message.name == "completion":
@@ -123,7 +114,7 @@ class GuestAgent:
                 waiting.callback(True)
             return
         if self.report.apply(message, self._wall()):
-            self._changed(news=message.name != "heartbeat")
+            self.changed(news=message.name != "heartbeat")
         if message.name == "heartbeat":
             self._beat(message.arguments)
         elif self._waiting_for_lock is not None and self.report.session in LOCKED:
@@ -142,11 +133,8 @@ class GuestAgent:
             self.status = Status.UP
             self._moved()
 
-    def changed_by_qemu(self) -> None:
-        """What the QEMU agent knows is other than before."""
-        self._changed(news=True)
-
-    def _changed(self, *, news: bool) -> None:
+    def changed(self, *, news: bool = True) -> None:
+        """Something that clients see is other than before."""
         self._said = None
         self.news = self.news or news
 

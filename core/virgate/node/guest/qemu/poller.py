@@ -79,7 +79,7 @@ class QemuPoller:
             await self._bulk(agent, mask)
         qemu.failures = 0
         if before != (qemu.members, qemu.mapping):
-            agent.changed_by_qemu()
+            agent.changed()
 
     async def _find_link(self, agent: "GuestAgent") -> None:
         found = places.qemu_link(tree.parse(await self._domains.xml(agent.vm)))

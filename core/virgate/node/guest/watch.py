@@ -1,0 +1,78 @@
+"""What belongs together for one machine: its agent, its channel, and what the machine shows of both."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twisted.logger import Logger
+
+from virgate.domxml import metadata, tree
+from virgate.node.guest import luggage, mapping, places
+from virgate.node.guest.agent import GuestAgent
+from virgate.node.guest.channel import Channel
+from virgate.node.vm.life import Status
+
+if TYPE_CHECKING:
+    from virgate.node.guest.settings import GuestSettings
+    from virgate.node.vm.machine import Machine
+
+
+class Watch:
+    """From when a machine runs until it is gone."""
+
+    log = Logger()
+
+    def __init__(self, machine: "Machine", settings: "GuestSettings", folders: Iterable[Path | str]) -> None:
+        means, record = machine.means, machine.record
+        self.machine = machine
+        self.agent = GuestAgent(
+            machine.id, reactor=means.reactor, monotonic=means.monotonic, wall=means.wall, moved=self._moved
+        )
+        root = tree.parse(record.xml or "<domain/>")
+        luggage.unpack(self.agent, {**metadata.read(root).values, **record.conf})
+        found = places.find(root)
+        self.agent.qemu.present = found.qemu and settings.ask_qemu_agent
+        self.channel = self._channel(found.path, folders, settings.timeout)
+        machine.agent = self.agent
+        machine.shown.append(self.shown)
+
+    def _channel(self, path: str, folders: Iterable[Path | str], timeout: float) -> Channel | None:
+        if not path:
+            return None
+        if not places.allowed(path, folders):
+            self.log.warn("the channel of {vm} is no socket of a guest: {path}", vm=self.machine.id, path=path)
+            return None
+        means = self.machine.means
+        return Channel(self.agent, path, reactor=means.reactor, monotonic=means.monotonic, timeout=timeout)
+
+    def tick(self, now: float) -> None:
+        """About once a second."""
+        if self.channel is not None:
+            self.channel.tick(now)
+        if self.agent.news:
+            self.agent.news = False
+            self.note_disks()
+            self.machine.means.events.tell("guest.info", vm=self.machine.id)
+
+    def note_disks(self) -> None:
+        """Lets `list` tell the guest's names of disks."""
+        mapping.note_names(self.machine.record.conf.get("devices", ()), self.agent.disks)
+
+    def end(self) -> None:
+        self.machine.agent = None
+        self.machine.shown.remove(self.shown)
+        if self.channel is not None:
+            self.channel.close()
+
+    def shown(self) -> dict[str, Any]:
+        """What the agents add to the machine's statistics."""
+        figures = self.machine.figures
+        memory = int(self.machine.record.conf.get("memSize") or 0)
+        return self.agent.shown(memory, figures.guest_memory, figures.hash)
+
+    def _moved(self) -> None:
+        """The status that clients see may be another one: they are told, with what the guest says of itself."""
+        record = self.machine.record
+        if record.guest is not None and record.guest.status is Status.POWERING_UP:
+            record.guest = None  # it is up for good, also when its agent falls silent
+        self.machine.tell(**self.shown())

@@ -16,6 +16,7 @@ SHARED = {
     4: "the machine is there already, or no way to shut it down (the old API says so)",
     9: "the machine cannot be made: the old API has one code for every reason",
     11: "a parameter is missing or empty",
+    13: "what a drive should have, or should be, is not there",
     16: "anything without a code of its own",
     44: "not done here",
     99: "the daemon cannot answer yet",

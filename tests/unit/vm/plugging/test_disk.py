@@ -104,7 +104,8 @@ async def test_a_document_is_attached_with_the_source_of_this_host(machine: Any,
     ids = "".join(f"<ovirt-vm:{name}>{value}</ovirt-vm:{name}>" for name, value in VOLUME.items())
     text = f"""<hotplug><devices><disk type="block" device="disk"><target dev="sdc" bus="scsi"/>
         <source dev="/dev/x" index="3"><seclabel model="dac"/></source><driver name="qemu" type="qcow2"/>
-        </disk></devices><metadata xmlns:ovirt-vm="http://ovirt.org/vm/1.0"><ovirt-vm:vm><ovirt-vm:device devtype="disk" name="sdc">{ids}
+        </disk></devices><metadata xmlns:ovirt-vm="http://ovirt.org/vm/1.0"><ovirt-vm:vm>
+        <ovirt-vm:device devtype="disk" name="sdc">{ids}
         <ovirt-vm:managed type="bool">False</ovirt-vm:managed></ovirt-vm:device></ovirt-vm:vm></metadata></hotplug>"""
     await disk.plug(machine, {"xml": text})
     attached = next(call[1] for call in domain.calls if call[0] == "attach")

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(Path(__file__).parent)]
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 
+import agents  # noqa: E402
 import calls  # noqa: E402
 import daemon  # noqa: E402
 import hooks  # noqa: E402
@@ -36,6 +37,7 @@ BENCHES: dict[str, Callable[[Path], list[Figure]]] = {
     "hooks": hooks.script_against_bare_process,
     "points": hooks.point_with_ten_plugins,
     "stats": machines.statistics_of_a_thousand,
+    "agents": agents.four_hundred_agents,
     "calls": calls.pings,
     "volume": volumes.create_against_qemu_img,
     "copy": storage.copy_against_convert,

@@ -6,6 +6,7 @@ from typing import Any
 from virgate.domxml.errors import UnsafeXml
 from virgate.domxml.fitting import machine_in, machine_of
 from virgate.domxml.tree import parse
+from virgate.domxml.values import flag
 
 
 def machine_and_host_devices(params: Mapping[str, Any]) -> tuple[str, set[str]]:
@@ -20,9 +21,11 @@ def machine_and_host_devices(params: Mapping[str, Any]) -> tuple[str, set[str]]:
 
 
 def host_devices(devices: object) -> set[str]:
-    """libvirt's names of all devices that leave the host for this machine."""
+    """libvirt's names of all devices that must be taken from the host for this machine; it takes others by itself."""
     found = set()
     for device in devices if isinstance(devices, list | tuple) else ():
+        if isinstance(device, dict) and flag(device.get("managed")):
+            continue
         if isinstance(device, dict) and device.get("type") == "hostdev":
             found.add(str(device.get("device") or ""))
         elif isinstance(device, dict) and device.get("type") == "interface" and device.get("device") == "hostdev":

@@ -124,7 +124,11 @@ NICS = st.one_of(
     struct(
         "interface",
         "hostdev",
-        {"macAddr": MAC, "specParams": wishes(vlanid=st.integers(1, 4094).map(str))},
+        {
+            "macAddr": MAC,
+            "specParams": wishes(vlanid=st.integers(1, 4094).map(str)),
+            "managed": st.just("true"),
+        },
         hostdev=st.sampled_from(["pci_0000_05_10_1", "pci_00ff_1a_1f_7"]),
         linkActive=st.booleans(),
     ),
@@ -175,7 +179,11 @@ SIMPLE = st.one_of(
     | struct(
         "tpm", "tpm", specParams=wishes(model=WORD, mode=st.just("emulator"), version=st.sampled_from(["1.2", "2.0"]))
     ),
-    struct("hostdev", st.sampled_from(["pci_0000_00_1f_2", "scsi_3_0_1_2"]), {**PLACED, "bootOrder": BOOT}),
+    struct(
+        "hostdev",
+        st.sampled_from(["pci_0000_00_1f_2", "scsi_3_0_1_2"]),
+        {**PLACED, "bootOrder": BOOT, "managed": st.just("true")},
+    ),
     struct("memory", "memory", size=st.integers(1, 1 << 20).map(str), node=st.integers(0, 7).map(str)),
     struct("lease", "lease", lease_id=TEXT, sd_id=UUID, path=PATH, offset=NUMBER),
     struct("channel", "unix", PLACED, name=WORD.map(lambda name: f"org.test.{name}")),

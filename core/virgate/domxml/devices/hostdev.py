@@ -42,7 +42,7 @@ def build(device: Conf, context: Context) -> list[Element]:
             address(device),
             mode="subsystem",
             type=found.capability,
-            managed="no",
+            managed="yes" if flag(device.get("managed")) else "no",
         )
     ]
 
@@ -50,7 +50,8 @@ def build(device: Conf, context: Context) -> list[Element]:
 def read(found: Element) -> Conf:
     """A PCI or SCSI device is called as libvirt calls it; of a USB device the document tells only bus and number."""
     source, kind = found.find("source"), str(found.get("type", ""))
-    return {"type": "hostdev", "device": name_of(kind, source) or kind, **common(found)}
+    managed = {"managed": "true"} if found.get("managed") == "yes" else {}
+    return {"type": "hostdev", "device": name_of(kind, source) or kind, **managed, **common(found)}
 
 
 def name_of(kind: str, source: Element | None) -> str:

@@ -32,7 +32,7 @@ def build(device: Conf, context: Context) -> list[Element]:
             _sndbuf(context),
             bandwidth(struct(device, "specParams")),
             type=kind,
-            managed="no" if is_function else None,
+            managed=("yes" if flag(device.get("managed")) else "no") if is_function else None,
         )
     ]
 
@@ -105,6 +105,7 @@ def read(found: Element) -> Conf:
     if kind == "hostdev":
         # libvirt shows a model for every nic, and a function has none.
         told.pop("nicModel", None)
-        return told | given(hostdev=name_of("pci", source))
+        managed = {"managed": "true"} if found.get("managed") == "yes" else {}
+        return told | managed | given(hostdev=name_of("pci", source))
     bridge = attribute(found, "source", "network" if kind == "network" else "bridge")
     return told | {"network": "" if bridge == DUMMY_BRIDGE else bridge}

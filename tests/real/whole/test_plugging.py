@@ -16,6 +16,7 @@ import pytest
 from lab.libvirtd import PrivateLibvirtd
 from lxml import etree
 from real.whole.house import BOOTS, SHELL, House
+from real.whole.test_documents import document
 from real.whole.writer import Console
 
 DISK = {"type": "disk", "device": "disk", "iface": "virtio", "format": "raw"}
@@ -105,10 +106,10 @@ def guest_files() -> Path:
     return project
 
 
-def restart(guest: Guest) -> None:
+def restart(guest: Guest, patience: int = 12) -> None:
     """The daemon is killed and comes back; the guest does not notice."""
     guest.house.kill()
-    guest.house.start("--set=machines.unplug_timeout=12")
+    guest.house.start(f"--set=machines.unplug_timeout={patience}")
     guest.house.rejoin()
 
 
@@ -358,18 +359,21 @@ def test_a_ticket_opens_the_screen_until_it_ends_and_is_in_no_log(guest: Guest) 
         assert not any(secret in text for secret in ("s3cr3t", "third", "much longer"))
 
 
-def test_a_daemon_killed_in_the_middle_leaves_a_machine_that_can_be_read(guest: Guest) -> None:
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_daemon_killed_in_the_middle_leaves_a_machine_that_can_be_read(guest: Guest, moment: str) -> None:
     house, volume = guest.house, guest.house.make_volume()
-    before = guest.devices("disk")
-    house.script("before_disk_hotplug", f"{SHELL}touch {house.home}/in-the-middle; sleep 60\n")
+    there = house.home / f"in-the-middle-{moment}"
+    house.script(f"{moment}_disk_hotplug", f"{SHELL}touch {there}; sleep 60\n")
     asking = threading.Thread(target=lambda: _quietly(house, guest.vm, volume), daemon=True)
     asking.start()
-    house.until((house.home / "in-the-middle").exists, "the hook runs")
+    house.until(there.exists, "the hook runs")
     house.no_scripts()
     restart(guest)
     asking.join(10)
-    assert guest.devices("disk") == before
-    guest.ask("hotplugDisk", drive={**DISK, **volume})
+    disks = [one for one in guest.devices("disk") if one["device"] == "disk"]
+    assert [one["volumeID"] for one in disks] == ([] if moment == "before" else [volume["volumeID"]])
+    if moment == "before":
+        guest.ask("hotplugDisk", drive={**DISK, **volume})
     guest.ask("hotunplugDisk", drive=volume)
     assert house.prepared() == []
 
@@ -377,3 +381,47 @@ def test_a_daemon_killed_in_the_middle_leaves_a_machine_that_can_be_read(guest: 
 def _quietly(house: House, vm: str, volume: dict[str, str]) -> None:
     with contextlib.suppress(Exception):
         house.beside().call("hotplugDisk", {"vmId": vm, "drive": {**DISK, **volume}})
+
+
+def test_a_guest_without_a_system_keeps_its_disk_until_it_is_reset(guest: Guest) -> None:
+    house, volume = guest.house, guest.house.make_volume()
+    restart(guest, patience=1)
+    vm = house.up()
+    house.ask("hotplugDisk", {"vmId": vm, "drive": {**DISK, **volume}})
+    answer = house.call("hotunplugDisk", {"vmId": vm, "drive": volume})
+    assert answer["status"]["code"] == 46 and "within 1 s" in answer["status"]["message"]
+    (disk,) = [one for one in house.full(vm)["devices"] if one["device"] == "disk"]
+    assert disk["volumeID"] == volume["volumeID"] and house.prepared()
+    house.script("after_disk_hotunplug", noting("late"))
+    house.ask("reset", vm)
+    house.until(lambda: house.prepared() == [], "what nobody waits for any more is torn down")
+    assert not [one for one in house.full(vm)["devices"] if one["device"] == "disk"]
+    assert f"late {vm} " in (house.home / "noted").read_text()
+    house.no_scripts()
+    house.ask("destroy", vm)
+
+
+def test_a_machine_of_a_document_remembers_what_was_plugged_into_it(guest: Guest, bridges: tuple[str, ...]) -> None:
+    house, volume = guest.house, guest.house.make_volume()
+    vm, _, text = document(house)
+    house.ask("create", {"vmId": vm, "xml": text})
+    house.until_status(vm, "Up", "Powering up")
+    house.ask("hotplugDisk", {"vmId": vm, "drive": {**DISK, **volume}})
+    nic = f"""<hotplug><devices><interface type="bridge"><mac address="{MAC}"/><source bridge="{bridges[0]}"/>
+        <model type="virtio"/><alias name="ua-plugged"/></interface></devices>
+        <metadata xmlns:ovirt-vm="http://ovirt.org/vm/1.0"><ovirt-vm:vm><ovirt-vm:device mac_address="{MAC}">
+        <ovirt-vm:network>{bridges[0]}</ovirt-vm:network><ovirt-vm:custom><ovirt-vm:colour>red</ovirt-vm:colour>
+        </ovirt-vm:custom></ovirt-vm:device></ovirt-vm:vm></metadata></hotplug>"""
+    house.script("before_nic_hotplug", noting("document"))
+    house.ask("hotplugNic", {"vmId": vm, "xml": nic})
+    assert f"document {vm} red" in (house.home / "noted").read_text()
+    house.no_scripts()
+    house.ask("setIoTune", vm, [{"name": "vdb", "ioTune": {"read_iops_sec": 9}}])
+    restart(guest)
+    found = {one.get("name") or one.get("alias"): one for one in house.full(vm)["devices"]}
+    assert found["vdb"]["volumeID"] == volume["volumeID"]
+    assert house.stats(vm)["ioTune"][0]["ioTune"] == {"read_iops_sec": "9"}
+    assert "ua-plugged" in [one.get("alias") for one in house.full(vm)["devices"]]
+    house.until(lambda: len(house.prepared()) == 2, "both are prepared again")
+    house.ask("destroy", vm)
+    assert house.prepared() == []

@@ -17,7 +17,7 @@ from twisted.internet.task import Clock
 from virgate import hookimpl
 from virgate.domxml.facts import DiskRequest, DiskSource, HostFacts, LeaseRequest, LeaseSource, PayloadRequest
 from virgate.events import EventBus
-from virgate.hookspecs import devices, vm
+from virgate.hookspecs import devices, migration, vm
 from virgate.hookspecs import host as polling
 from virgate.libvirt.errors import DomainNotFound
 from virgate.node.vm.life import Status
@@ -286,6 +286,9 @@ def _plugin(trace: Trace) -> Any:
     failed = {f"after_{what}_fail": "vm, device" for what in ("nic_hotplug", "nic_hotunplug", "update_device")}
     tickets = {f"{when}_vm_set_ticket": "vm, domain, params" for when in both}
     processors = {f"{when}_set_num_of_cpus": "" for when in both}
+    sides = [f"{when}_{{}}_migrate_{side}" for when in both for side in ("source", "destination")]
+    others |= {name.format("vm"): "vm, domain" for name in sides}
+    others |= {name.format("device"): "vm, device" for name in sides}
     others |= plugged | unplugged | updated | failed | tickets | processors
     for name, arguments in (whole | device | polled | others | sleeping | waking).items():
         setattr(Plugin, name, staticmethod(implement(name, arguments)))
@@ -339,7 +342,7 @@ class Host:
 @pytest_twisted.async_yield_fixture
 async def host(tmp_path: Path) -> AsyncIterator[Host]:
     events, trace, clock = EventBus(), Trace(), Clock()
-    hooks = Hooks(vm, devices, polling)
+    hooks = Hooks(vm, devices, polling, migration)
     hooks.register(_plugin(trace), "trace")
     domains, disks, payloads = RecordingDomains(events), RecordingDisks(), RecordingPayloads()
     guards = RecordingGuards()

@@ -20,6 +20,7 @@ from virgate.libvirt.errors import DomainNotFound
 from virgate.node.vm import hooked, inscription, readback
 from virgate.node.vm.errors import Abandoned
 from virgate.node.vm.exits import Exit, Reason
+from virgate.node.vm.migration import guest
 from virgate.node.vm.migration.errors import DestinationHookFailed, NotReadyInTime
 from virgate.node.vm.preparation import Preparation
 from virgate.node.vm.wish import Wish
@@ -39,8 +40,9 @@ class Arrival:
 
     log = Logger()
 
-    def __init__(self, machine: "Machine", text: str, traffic: "Traffic") -> None:
+    def __init__(self, machine: "Machine", text: str, traffic: "Traffic", *, guest_events: bool = False) -> None:
         self._machine, self._means = machine, machine.means
+        self._guest_events = guest_events
         self._text, self._traffic = text, traffic
         self._undo = AsyncExitStack()
         self._wish = wish = Wish(machine.id)
@@ -231,6 +233,10 @@ class Arrival:
             machine.life.launched()
         self.log.info("{vm} has arrived", vm=machine.id)
         self._release()
+        if self._guest_events:
+            Deferred.fromCoroutine(guest.welcome(machine)).addErrback(
+                lambda problem: self.log.failure("{vm} was not told that it moved", problem, vm=machine.id)
+            )
 
     async def _keep(self) -> None:
         """The definition and what we know go into this host's libvirt; a guest that runs is not lost for want of it."""

@@ -98,7 +98,7 @@ async def arrive(machines: "Machines", params: Mapping[str, Any], limit: int | N
     if not traffic.incoming.try_take():
         raise Busy() if limit is not None else BusyForOldHosts()
     machine = _listed(machines, heard)
-    arrival = Arrival(machine, heard.text, traffic)
+    arrival = Arrival(machine, heard.text, traffic, guest_events=heard.guest_events)
     machine.launch = arrival
     settings = traffic.settings
     mapped = sum(disk.path.startswith("/dev/mapper/") or bool(disk.guid) for disk in machine.record.disks)
@@ -117,7 +117,7 @@ def _listed(machines: "Machines", heard: description.Arriving) -> "Machine":
     record.conf.pop("launchPaused", None)
     record.time_offset = int(request.conf.get("timeOffset") or 0)
     record.started = means.wall() - heard.elapsed
-    record.xml = ""
+    record.conf.update(heard.guest)  # where the agent of this host finds it
     machine = Machine(record, means, request)
     machine.figures.reshape(readback.unborn(record.conf))
     machines.adopt(machine)

@@ -18,20 +18,15 @@ from virgate.libvirt.errors import DomainNotFound, HypervisorAway, HypervisorFai
 from virgate.node.vm import hooked, inscription
 from virgate.node.vm.exits import Exit, Reason
 from virgate.node.vm.life import Status
-from virgate.node.vm.migration import description, documents, downtime, options
-from virgate.node.vm.migration.convergence import Schedule
+from virgate.node.vm.migration import description, guest
 from virgate.node.vm.migration.errors import (
     Canceled,
-    MigrationFailed,
-    MigrationFault,
     NothingToCancel,
-    NotUnderWay,
     PeerRefused,
-    StreamFailed,
 )
-from virgate.node.vm.migration.monitoring import Monitor
-from virgate.node.vm.migration.progress import is_outgoing
+from virgate.node.vm.migration.outcome import outcome
 from virgate.node.vm.migration.standing import DONE, Postcopy, Standing
+from virgate.node.vm.migration.stream import Stream
 
 if TYPE_CHECKING:
     from virgate.node.vm.machine import Machine
@@ -40,14 +35,9 @@ if TYPE_CHECKING:
     from virgate.node.vm.migration.traffic import Traffic
 
 BUSY, EXISTS = 82, 4
+PASSING = ("migrated", "postcopy")
 EVENT_PATIENCE = 30.0
 """Seconds that libvirt's event may come after its call."""
-WATCH = 10.0
-"""Seconds between two looks at a move that somebody else began."""
-ABORT_PATIENCE = 5.0
-"""Seconds in which libvirt's job begins once it is asked for."""
-TICKET = 120
-"""Seconds that a screen's password stays good for clients that follow the guest."""
 
 
 class Departure:
@@ -63,13 +53,13 @@ class Departure:
         self._machine, self._means = machine, machine.means
         self._order, self._traffic, self._forget = order, traffic, forget
         self._found = False
-        self._news: Deferred[None] | None = None
         self._peer: Peer | None = None
         self._job: Deferred[None] | None = None
         self._canceled = False
         self._interruptible = False
-        self._streaming = False
+        self._stream = Stream(machine, traffic, self.standing, self.tell)
         self._holds_place = False
+        self._torn = False
         self._left: Deferred[None] = Deferred()
         self._over: list[Deferred[None]] = []
 
@@ -100,8 +90,8 @@ class Departure:
         self._canceled = True
         if self._interruptible and self._job is not None:
             self._job.cancel()
-        elif self._streaming:
-            await self._abort()
+        elif self._stream.active:
+            await self._stream.abort()
 
     async def give_up(self) -> None:
         """The machine is to be destroyed: comes back when nothing of the move is under way."""
@@ -112,11 +102,11 @@ class Departure:
         await self.over()
 
     async def limit_bandwidth(self, mebibytes: int) -> None:
-        from virgate.libvirt import moving
+        await self._stream.limit_bandwidth(mebibytes)
 
-        if not self._streaming:
-            raise NotUnderWay()
-        await moving.limit_bandwidth(self._means.domains, self._machine.id, mebibytes)
+    def look(self) -> None:
+        """There may be news of a move that is only watched."""
+        self._stream.look()
 
     # -- what libvirt tells
 
@@ -124,7 +114,7 @@ class Departure:
         """Whether the event is this move's business and nobody else's."""
         machine = self._machine
         if event == "stopped" or detail == "migrated":
-            self.look()
+            self._stream.look()
         if event == "stopped" and detail == "migrated":
             machine.hook_lane.put(self._after)
             return True
@@ -133,12 +123,7 @@ class Departure:
             machine.life.halted("POSTCOPY")
             machine.tell()
             return True
-        return event in ("suspended", "resumed") and detail in ("migrated", "postcopy")
-
-    def look(self) -> None:
-        """There may be news of a move that is only watched."""
-        if self._news is not None and not self._news.called:
-            self._news.callback(None)
+        return (event == "stopped" and self._torn) or (event in ("suspended", "resumed") and detail in PASSING)
 
     def completed(self, job: dict[str, Any]) -> None:
         """libvirt's last figures of the move."""
@@ -162,7 +147,7 @@ class Departure:
         machine = self._machine
         try:
             try:
-                await (self._watch() if self._found else self._leave())
+                await (self._stream.watch() if self._found else self._leave())
             except (Exception, CancelledError) as failure:
                 await self._stay(failure)
             else:
@@ -170,7 +155,8 @@ class Departure:
         finally:
             if self._holds_place:
                 self._traffic.outgoing.give_back()
-            machine.departure = None
+            if machine.departure is self:
+                machine.departure = None
             machine.shown.remove(self.members)
             for waiting in self._over:
                 waiting.callback(None)
@@ -190,10 +176,10 @@ class Departure:
         there = await self._prepare(peer, order)
         self._check()
         try:
-            await self._stream(there, order)
+            await self._stream.run(order, there, self._check)
         except HypervisorAway:
             self.log.warn("libvirt is away while {vm} moves: how that ends is seen when it is back", vm=machine.id)
-            await self._watch()
+            await self._stream.watch()
 
     async def _prepare(self, peer: "Peer", order: "Order") -> dict[str, Any]:
         """Has the destination prepare, as often as it is busy; answers the machine as it is there."""
@@ -202,11 +188,16 @@ class Departure:
             with self._waiting():
                 await self._traffic.outgoing.take()
             self._holds_place = True
+            if order.guest_events:
+                with self._waiting():
+                    await guest.tell(machine, "before_migration", wait=self._traffic.settings.guest_patience)
+            self._check()
             await hooked.each_device(machine, "before_device_migrate_source", (await machine.document()).text)
             await self._means.hooks.before_vm_migrate_source(
                 vm=machine.record.subject, domain=XmlDocument(machine.record.xml)
             )
-            told = description.tell(machine, machine.record.xml, guest={}, guest_events=order.guest_events)
+            known = {} if machine.agent is None else machine.agent.carried
+            told = description.tell(machine, machine.record.xml, guest=known, guest_events=order.guest_events)
             try:
                 with self._waiting():
                     return await peer.create(told, order.incoming)
@@ -218,77 +209,6 @@ class Departure:
             self._holds_place = False
             with self._waiting():
                 await deferLater(self._means.reactor, self._traffic.settings.retry_after)
-
-    async def _stream(self, there: dict[str, Any], order: "Order") -> None:
-        from virgate.libvirt import moving
-
-        machine, settings = self._machine, self._traffic.settings
-        domains, vm = self._means.domains, machine.id
-        schedule = order.schedule or Schedule.read(
-            downtime.schedule(order.downtime or settings.downtime, settings.downtime_steps)
-        )
-        text = await moving.document(domains, vm)
-        devices = there.get("devices")
-        text = documents.adapted(text, order, devices if isinstance(devices, list) else ())
-        flags = options.flags(
-            order,
-            options.version(documents.cluster(text)),
-            postcopy=schedule.postcopy,
-            trust_storage=settings.trust_storage,
-        )
-        asked = options.parameters(order, settings.bandwidth, text, documents.screens(text))
-        await self._keep_screen()
-        self._check()
-        monitor = Monitor(machine, self.standing, schedule, settings.monitor_interval, self.tell)
-        self._streaming = True
-        try:
-            monitor.start()
-            await moving.migrate(domains, vm, self._traffic.uri(order.destination.host), asked, flags)
-        finally:
-            self._streaming = False
-            await monitor.stop()
-
-    async def _watch(self) -> None:
-        """Comes back when the guest has left; raises `MigrationFailed` when it stays."""
-        from virgate.libvirt import moving
-
-        domains, vm = self._means.domains, self._machine.id
-        self._streaming = True
-        try:
-            while True:
-                self._news = Deferred()
-                try:
-                    await self._news.addTimeout(WATCH, self._means.reactor)
-                except TimeoutError:
-                    pass
-                try:
-                    state, reason = await domains.state(vm)
-                    if state == "shutoff" and reason == "migrated":
-                        return
-                    if state == "shutoff" or (
-                        (state, reason) != ("paused", "postcopy") and not is_outgoing(await moving.job(domains, vm))
-                    ):
-                        raise MigrationFailed("it did not come to its end")
-                except DomainNotFound:
-                    return
-                except HypervisorAway:
-                    continue
-        finally:
-            self._streaming, self._news = False, None
-
-    async def _keep_screen(self) -> None:
-        """Best effort: a client that must log in again is no reason to stay."""
-        import time
-
-        from virgate.libvirt import moving
-
-        if not self._machine.record.client:
-            return
-        until = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self._means.wall() + TICKET))
-        try:
-            await moving.keep_spice_ticket(self._means.domains, self._machine.id, until)
-        except VirgateError as problem:
-            self.log.warn("clients of {vm} may lose its screen: {why}", vm=self._machine.id, why=str(problem))
 
     # -- the end
 
@@ -329,7 +249,7 @@ class Departure:
 
     async def _stay(self, failure: BaseException) -> None:
         machine, standing = self._machine, self.standing
-        code, message = self._outcome(failure)
+        code, message = outcome(failure)
         standing.ended(code, message)
         self.log.warn("{vm} does not leave: {code}, {why}", vm=machine.id, code=code, why=message)
         if standing.postcopy is Postcopy.RUNNING:
@@ -340,6 +260,8 @@ class Departure:
                 await self._peer.destroy(machine.id)
             except Exception as problem:
                 self.log.info("the destination of {vm} keeps what it has: {why}", vm=machine.id, why=str(problem))
+        if self._order is not None and self._order.guest_events:
+            await guest.tell(machine, "after_migration", failure=True)
         await self._up()
 
     async def _up(self) -> None:
@@ -349,6 +271,7 @@ class Departure:
             state, _ = await self._means.domains.state(machine.id)
         except VirgateError:
             state = "paused" if machine.vitals.pause_code else "running"
+        machine.departure = None  # from now on it is told as it is
         if state == "paused":
             machine.life.launched_paused(machine.vitals.pause_code or "NOERR")
         elif state in ("running", "blocked"):
@@ -358,51 +281,14 @@ class Departure:
     async def _lost(self) -> None:
         """A guest that was in two places is in neither: it cannot be saved."""
         machine = self._machine
+        self._torn = True
         try:
             await self._means.domains.destroy(machine.id, graceful=False)
         except (DomainNotFound, HypervisorFailed, HypervisorAway) as problem:
             self.log.warn("the rest of {vm} was not destroyed: {why}", vm=machine.id, why=str(problem))
         machine.life.down(Exit.of(Reason.POSTCOPY_FAILED))
 
-    def _outcome(self, failure: BaseException) -> tuple[int, str]:
-        from virgate.libvirt import moving
-
-        if isinstance(failure, PeerRefused):
-            return failure.answer, failure.message
-        told: VirgateError
-        if isinstance(failure, CancelledError | Canceled):
-            told = Canceled()
-        elif isinstance(failure, MigrationFault):
-            told = failure
-        elif isinstance(failure, HypervisorFailed) and moving.is_abort(failure):
-            told = Canceled()
-        elif isinstance(failure, HypervisorFailed) and moving.is_failure(failure):
-            told = StreamFailed(failure.detail)
-        else:
-            told = MigrationFailed(str(failure) or type(failure).__name__)
-        return told.code, str(told)
-
     # -- cancelling
-
-    async def _abort(self) -> None:
-        """libvirt may not have begun yet: it is asked again for a while."""
-        from virgate.libvirt import moving
-
-        ends = self._means.monotonic() + ABORT_PATIENCE
-        while self._streaming:
-            try:
-                await moving.abort(self._means.domains, self._machine.id)
-            except HypervisorAway:
-                raise NothingToCancel() from None
-            except DomainNotFound:
-                raise NothingToCancel() from None
-            except HypervisorFailed as refused:
-                if not moving.is_too_late(refused) or self._means.monotonic() > ends:
-                    raise NothingToCancel() from refused
-                await deferLater(self._means.reactor, 0.1)
-            else:
-                self.look()
-                return
 
     def _check(self) -> None:
         if self._canceled:

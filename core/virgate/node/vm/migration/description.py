@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 INTERNAL = ("migrationDest", "elapsedTimeOffset", "afterMigrationStatus", "enableGuestEvents", "statusTime", "status")
 OWN = ("pid", "clientIp", "xml", "exitCode", "exitReason", "exitMessage", "pauseCode", "netIfaces", "guestDiskMapping")
+VERSION = "guestAgentAPIVersion"
+KNOWN = ("guestFQDN", "username", "netIfaces", "guestIPs", VERSION)
 OLD_DRIVES = ("cdrom", "floppy")
 
 
@@ -39,6 +41,8 @@ def tell(machine: "Machine", text: str, *, guest: Mapping[str, Any], guest_event
         "enableGuestEvents": guest_events,
         "migrationDest": "libvirt",
     }
+    if VERSION in guest:
+        told[VERSION] = guest[VERSION]
     if machine.request is None or machine.request.xml_form:
         return told
     known = {name: value for name, value in describe.full(machine).items() if name != "pid"}
@@ -87,7 +91,7 @@ def hear(params: Mapping[str, Any], facts: "HostFacts") -> Arriving:
         text=text,
         elapsed=min(max(elapsed, 0.0), 1e9),
         guest_events=flag(params.get("enableGuestEvents")),
-        guest={name: params[name] for name in ("guestFQDN", "username", "netIfaces") if params.get(name)},
+        guest={name: params[name] for name in KNOWN if params.get(name)},
         payloads=params["_payloads"] if isinstance(params.get("_payloads"), Mapping) else {},
     )
 

@@ -12,6 +12,7 @@ from virgate.libvirt.errors import OperationInvalid
 from virgate.node.vm.migration.convergence import Action, Convergence, Schedule
 from virgate.node.vm.migration.progress import Progress, is_outgoing
 from virgate.node.vm.migration.standing import Postcopy, Standing
+from virgate.node.vm.migration.timing import Patience
 
 if TYPE_CHECKING:
     from virgate.node.vm.machine import Machine
@@ -23,11 +24,18 @@ class Monitor:
     log = Logger()
 
     def __init__(
-        self, machine: "Machine", standing: Standing, schedule: Schedule, interval: float, tell: Callable[[], None]
+        self,
+        machine: "Machine",
+        standing: Standing,
+        schedule: Schedule,
+        interval: float,
+        tell: Callable[[], None],
+        patience: Patience | None = None,
     ) -> None:
         self._machine, self._standing, self._tell = machine, standing, tell
         self._schedule = schedule
-        self._interval = interval
+        self._interval, self._patience = interval, patience
+        self._begun = machine.means.monotonic()
         self._convergence = Convergence(schedule)
         self._progress = Progress()
         self._pause: Deferred[None] | None = None
@@ -77,6 +85,12 @@ class Monitor:
             self.log.warn("the move of {vm} does not come nearer to its end", vm=self._machine.id)
         self._standing.progress = max(self._standing.progress, self._progress.percent)
         self._tell()
+        if self._patience is not None:
+            elapsed = self._machine.means.monotonic() - self._begun
+            if why := self._patience.sample(elapsed, int(job.get("data_remaining", 0))):
+                self.log.warn("the move of {vm} is given up: {why}", vm=self._machine.id, why=why)
+                await self._do(Action("abort"))
+                return
         if (action := self._convergence.sample(int(job.get("memory_iteration", 0)))) is not None:
             await self._do(action)
 

@@ -25,6 +25,12 @@ class MigrationSettings:
     max_listener_timeout: float = option(600.0, "Most seconds that this host may take to prepare an arrival.", gt(0))
     disk_timeout: float = option(2.0, "Seconds added for each disk of an arrival below /dev/mapper.", ge(0))
     destination_timeout: float = option(21600.0, "Seconds that an arrival is waited for once it is prepared.", gt(0))
+    guest_patience: float = option(10.0, "Seconds that scripts in a guest may run before it moves.", ge(0))
+    time_limits: bool = option(
+        False,
+        "Moves without a schedule of their own are given up after 64 seconds per GiB of memory, or after 240 seconds"
+        " in which no less was left to send than before, as hosts did before there were schedules.",
+    )
     uri: str = option(
         "",
         "Where libvirt of another host is reached, {host} in its place; empty: qemu+tls://{host}/system, or qemu+tcp"

@@ -1,7 +1,10 @@
 """Which disk of a machine a client means."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import CancelledError
 
 from virgate.node.vm.blocks.errors import LeasedDrive, NoSuchDrive, TransientDrive
 
@@ -33,3 +36,24 @@ def must_be_plain(machine: "Machine", disk: "DiskRequest") -> None:
         raise TransientDrive(machine.id, disk.target)
     if disk.shared == "exclusive":
         raise LeasedDrive(machine.id, disk.target)
+
+
+@asynccontextmanager
+async def guarded(machine: "Machine", disks: "Sequence[DiskRequest]") -> AsyncIterator[None]:
+    """Inside, disks go to other volumes, which no other host may write to from then on; `LeaseNotAcquired` (651).
+
+    The volumes that they leave stay guarded as well, until the machine ends.
+    """
+    guard = await machine.means.guards.take(machine.id, disks)
+    try:
+        yield
+    except CancelledError:
+        if guard is not None:
+            guard.started()  # what the hypervisor was asked for may happen all the same
+        raise
+    except BaseException:
+        if guard is not None:
+            guard.end()
+        raise
+    if guard is not None:
+        guard.started()

@@ -71,7 +71,8 @@ async def finish(owner: "Blocks", machine: "Machine", source: Mapping[str, Any],
             await _stay(machine, disk)
             left = replica
         elif (target.get("domainID"), target.get("imageID")) == (replica.domain_id, replica.image_id):
-            await _pivot(machine, disk, mirror)
+            async with drives.guarded(machine, [replica]):
+                await _pivot(machine, disk, mirror)
             left = disk
         else:
             raise ReplicationFailed(machine.id, f"{disk.target} is replicated to domain {replica.domain_id}")

@@ -113,12 +113,13 @@ async def _snapshot(machine: "Machine", changes: Sequence[Change], memory: "Memo
         root = tree.parse(machine.record.xml)
         targets = [tree.attribute(disk, "target", "dev") for disk in root.iterfind("devices/disk")]
         text = document(sources, targets, memory_path)
-        if ask_guest and _has_agent(root):
-            async with quiet(machine) as quiesced:
-                await _ask(machine, text, memory=False)
-        else:
-            quiesced = False
-            await _ask(machine, text, memory=memory is not None)
+        quiesced = False
+        async with drives.guarded(machine, [change.new for change in changes]):
+            if ask_guest and _has_agent(root):
+                async with quiet(machine) as quiesced:
+                    await _ask(machine, text, memory=False)
+            else:
+                await _ask(machine, text, memory=memory is not None)
         await _follow(machine, changes)
         if memory is not None:
             await memory.complete(machine)

@@ -35,8 +35,6 @@ FOLDED = {
     "VM.create": "vmParams",
     "VM.hotplugDisk": "params",
     "VM.hotunplugDisk": "params",
-    "VM.hotplugLease": "lease",
-    "VM.hotunplugLease": "lease",
     "VM.hotplugMemory": "params",
     "VM.hotunplugMemory": "params",
     "VM.hotplugNic": "params",
@@ -63,8 +61,8 @@ VM.hotplugNic           params
 VM.hotunplugNic         params
 VM.hotplugMemory        params
 VM.hotunplugMemory      params
-VM.hotplugLease         lease
-VM.hotunplugLease       lease
+VM.hotplugLease         vmID lease
+VM.hotunplugLease       vmID lease
 VM.setNumberOfCpus      vmID numberOfCpus cpusets
 VM.updateDevice         vmID params
 VM.setTicket            vmID password ttl existingConnAction params

@@ -20,7 +20,7 @@ def unwrapped(method: str, reply: Mapping[str, Any]) -> Any:
         return _CONSTANT[method]
     members = {name: value for name, value in reply.items() if name != "status"}
     if method in _MEMBER:
-        return members[_MEMBER[method]]
+        return members.get(_MEMBER[method], True)
     if method in _WHOLE or len(members) > 1:
         return members
     return next(iter(members.values()), True)

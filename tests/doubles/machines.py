@@ -155,7 +155,8 @@ class RecordingDomains:
 
     async def list(self) -> list[Any]:
         await self._do("list")
-        return [Found(uuid, "n", 1, one.state, one.reason) for uuid, one in self.domains.items()]
+        settled = {uuid: one.reason != "migration" for uuid, one in self.domains.items()}
+        return [Found(uuid, "n", 1, one.state, one.reason, settled[uuid]) for uuid, one in self.domains.items()]
 
     async def statistics(self) -> dict[str, dict[str, Any]]:
         await self._do("statistics")

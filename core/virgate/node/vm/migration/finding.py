@@ -58,7 +58,8 @@ async def place(machines: "Machines", machine: "Machine", found: "DomainSummary"
     if found.state not in ("running", "paused") or machine.record.external:
         return False
     what = meaning(found.state, found.reason, await _job(machine))
-    if what is Found.NOTHING:
+    woken = what is Found.ARRIVING and found.state == "paused" and found.persistent
+    if what is Found.NOTHING or woken:  # one that arrives is persistent once it is there; one that wakes up is before
         return False
     if what is Found.TORN:
         with suppress(VirgateError):

@@ -23,12 +23,15 @@ from virgate.hookspecs.point import Failure, Point
 BRIDGE = "vgmoment0"
 DISK = {"type": "disk", "device": "disk", "iface": "virtio", "format": "raw"}
 NIC = {"nicModel": "pv", "network": BRIDGE, "device": "bridge", "custom": {"pinned": "yes"}}
-NOTE = SHELL + """point=$(basename "$(dirname "$0")")
+NOTE = (
+    SHELL
+    + """point=$(basename "$(dirname "$0")")
 note=%(notes)s/$(date +%%s%%N)-$point
 if [ "$_hook_json" ]; then cat "$_hook_json"; else cat "$_hook_domxml"; fi >$note.data
 env >$note.env.new; mv $note.env.new $note.env
 if [ -e %(notes)s/fail-$point ]; then echo "$point says no" >&2; exit 1; fi
 """
+)
 
 DOMAIN, DEVICE, JSON, EMPTY = "domain", "device", "json", "empty"
 OURS = {"colour": "green"}

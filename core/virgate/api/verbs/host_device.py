@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from virgate.api.verb import Reply, verb
 from virgate.api.wire import Anything, Integer, Text, array
+from virgate.hookspecs.documents import JsonDocument
 from virgate.node.node import Node
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ def _devices(node: Node) -> "HostDevices":
 async def list_by_caps(node: Node, caps: Anything = None) -> Reply:
     """Devices of this host that machines could use; of some kinds only (pci, usb_device, scsi, net, system)."""
     kinds = [str(kind) for kind in array(caps)] if caps else []
-    return Reply({"deviceList": await _devices(node).list(kinds)})
+    found = JsonDocument(await _devices(node).list(kinds))
+    await node.hooks.after_hostdev_list_by_caps(data=found)
+    return Reply({"deviceList": found.value})
 
 
 @verb("Host.hostdevChangeNumvfs", xmlrpc="hostdevChangeNumvfs")

@@ -22,8 +22,10 @@ os.environ["PATH"] += ":/usr/sbin:/sbin"
 import agents  # noqa: E402
 import calls  # noqa: E402
 import daemon  # noqa: E402
+import events  # noqa: E402
 import hooks  # noqa: E402
 import machines  # noqa: E402
+import migration  # noqa: E402
 import monitor  # noqa: E402
 import san  # noqa: E402
 import storage  # noqa: E402
@@ -34,11 +36,13 @@ from figures import Figure  # noqa: E402
 BENCHES: dict[str, Callable[[Path], list[Figure]]] = {
     "create": machines.create_against_virsh,
     "thirty": thirty.thirty_against_virsh,
+    "migration": migration.idle_guest,
     "hooks": hooks.script_against_bare_process,
     "points": hooks.point_with_ten_plugins,
     "stats": machines.statistics_of_a_thousand,
     "agents": agents.four_hundred_agents,
     "calls": calls.pings,
+    "events": events.event_to_subscriber,
     "volume": volumes.create_against_qemu_img,
     "copy": storage.copy_against_convert,
     "list": storage.list_of_files,

@@ -219,7 +219,7 @@ class DaemonHost:
             self.call("createStorageDomain", 4, shared.domain, "lab", str(shared.storage), 1, "5")
             self.call("createStoragePool", 4, shared.pool, "lab", shared.domain, [shared.domain], 1, "ON", 5, 60, 10, 3)
         self.call("connectStoragePool", shared.pool, number, shared.pool, shared.domain, 1)
-        if make:
+        if number == 1:
             self.task("spmStart", shared.pool, -1, "-1", 0, "false", 250, "5")
 
     # -- machines

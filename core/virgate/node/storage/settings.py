@@ -20,7 +20,7 @@ class StorageSettings:
     protect_disks: bool = option(
         False,
         "Whether a machine takes the leases of all disks it writes to, so that no other host can start it as well."
-        " Disks that a client calls exclusive are protected in any case. Keeps machines from being migrated.",
+        " Disks that a client calls exclusive are protected in any case. When a machine moves, its leases follow it.",
     )
     lvm_method: str = option(
         "devices",

@@ -1,6 +1,6 @@
 """Looks at a move every few seconds, tells how far it is and does what its schedule says (spec migration 6.4)."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -30,9 +30,11 @@ class Monitor:
         schedule: Schedule,
         interval: float,
         tell: Callable[[], None],
+        abort: Callable[[], Awaitable[None]],
         patience: Patience | None = None,
     ) -> None:
         self._machine, self._standing, self._tell = machine, standing, tell
+        self._abort = abort
         self._schedule = schedule
         self._interval, self._patience = interval, patience
         self._begun = machine.means.monotonic()
@@ -109,6 +111,6 @@ class Monitor:
                 self._standing.postcopy = max(self._standing.postcopy, Postcopy.REQUESTED)
             else:
                 self._stopped = True
-                await moving.abort(domains, vm)
+                await self._abort()
         except VirgateError as problem:
             self.log.warn("{vm}: {name} failed: {why}", vm=vm, name=action.name, why=str(problem))

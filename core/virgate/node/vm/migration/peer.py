@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 from attrs import define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as WireProtocol
 from twisted.python.failure import Failure
@@ -130,7 +131,11 @@ class _Exchange(WireProtocol):
             self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure | None = None) -> None:
-        if not self.done.called:
+        if self.done.called:
+            return
+        if reason is not None and not self._heard and not reason.check(ConnectionDone):
+            self.done.errback(reason)
+        else:
             self.done.callback(bytes(self._heard))
 
 

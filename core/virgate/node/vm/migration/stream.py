@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from virgate.node.vm.migration.standing import Standing
     from virgate.node.vm.migration.traffic import Traffic
 
-WATCH = 10.0
-"""Seconds between two looks at a move that somebody else began."""
+WATCH, HURRY = 10.0, 0.5
+"""Seconds between two looks at a move that somebody else began; when it was stopped."""
 ABORT_PATIENCE = 5.0
 """Seconds in which libvirt's job begins once it is asked for."""
 TICKET = 120
@@ -41,6 +41,7 @@ class Stream:
         self._machine, self._means = machine, machine.means
         self._traffic, self._standing, self._tell = traffic, standing, tell
         self._news: Deferred[None] | None = None
+        self._aborted = False
         self.active = False
         """Whether libvirt has been asked and has not answered yet."""
 
@@ -65,7 +66,9 @@ class Stream:
         check()
         by_time = settings.time_limits and order.schedule is None
         patience = Patience(int(machine.record.conf.get("memSize") or 0)) if by_time else None
-        monitor = Monitor(machine, self._standing, schedule, settings.monitor_interval, self._tell, patience)
+        monitor = Monitor(
+            machine, self._standing, schedule, settings.monitor_interval, self._tell, self.abort, patience
+        )
         self.active = True
         try:
             monitor.start()
@@ -82,7 +85,7 @@ class Stream:
             while True:
                 self._news = Deferred()
                 try:
-                    await self._news.addTimeout(WATCH, self._means.reactor)
+                    await self._news.addTimeout(HURRY if self._aborted else WATCH, self._means.reactor)
                 except TimeoutError:
                     pass
                 try:
@@ -135,5 +138,6 @@ class Stream:
                     raise NothingToCancel() from refused
                 await deferLater(self._means.reactor, 0.1)
             else:
+                self._aborted = True
                 self.look()
                 return

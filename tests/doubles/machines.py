@@ -229,6 +229,10 @@ class RecordingGuards:
             raise self.fail
         return self
 
+    async def give_back(self, vm: str, disks: Sequence[DiskRequest]) -> None:
+        if any(disk.is_image for disk in disks):
+            self.calls.append("give back")
+
     def started(self) -> None:
         self.calls.append("started")
 

@@ -273,6 +273,20 @@ def test_a_machine_s_disk_is_its_host_s_until_the_guest_has_gone_whatever_become
     assert west.call("inquire_other", place)[0] == 2
 
 
+def test_the_lease_of_a_disk_that_a_running_machine_has_no_more_is_free(site: Site) -> None:
+    east, west = site.joined()
+    places = [[name, f"{FOLDER}/{east.domain}/{name}.lease", 0] for name in ("kept", "gone")]
+    for place in places:
+        east.call("write_other", place, place[0])
+    guest = east.call("guarded guest", MACHINE, *places)
+    east.call("unguard", MACHINE, places[1])
+    east.call("unguard", MACHINE, places[1])
+    west.call("acquire_other", places[1])
+    with pytest.raises(Refused, match="host id 1 holds kept"):
+        west.call("acquire_other", places[0])
+    east.host.shell(f"kill -9 {guest}")
+
+
 def test_without_the_service_the_error_says_what_to_do(site: Site) -> None:
     site.hosts["west"].shell("kill -9 $(cat /run/sanlock/sanlock.pid)")
     west = site.member("west", site.folder())

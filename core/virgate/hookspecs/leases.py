@@ -89,6 +89,9 @@ class LeaseManager(Protocol):
     async def inquire(self) -> LeaseOwner | None:
         """Who has the SPM lease, on whichever host; None if it is free."""
 
+    async def lives(self, host: int) -> bool:
+        """Whether that host is known to have renewed its id lately; False when nobody can tell."""
+
     def when_lost(self, tell: Callable[[str], None]) -> None:
         """From now on `tell(reason)` is called when the SPM lease held here is gone without `release`.
 
@@ -129,6 +132,13 @@ class ExternalLeaseManager(LeaseManager, Protocol):
 
         They are held by a process of their own, over a restart of the daemon. It ends with the machine's QEMU, and ends
         that when the leases are lost.
+        """
+
+
+    async def unguard(self, machine: str, lease: LeasePlace) -> None:
+        """Gives back one lease of a machine that runs on without that disk, whichever daemon had it taken.
+
+        Nothing happens if no guard holds it. `LeaseNotReleased` (660).
         """
 
 

@@ -1,6 +1,7 @@
 """What is asked of sanlock, with a binding that answers as told; and what its numbers are called."""
 
 import errno
+import subprocess
 import sys
 from types import ModuleType
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from virgate_plugins.leases.sanlock import calls
+from virgate_plugins.leases.sanlock.holding import GUARD
 from virgate_plugins.leases.sanlock.reasons import reason
 
 SPACE = "5f1e0a52-7c1d-4f0e-9d5b-0c9d8a3e2001"
@@ -118,6 +120,24 @@ def test_what_is_so_already_is_no_failure_and_anything_else_is(
     sanlock.answers = {function: failing(-243)}
     with pytest.raises(OSError, match="why"):
         call()
+
+
+def test_a_lease_is_taken_from_every_guard_of_one_machine(sanlock: Binding, monkeypatch: pytest.MonkeyPatch) -> None:
+    argv = [sys.executable, "-c", "input()", str(GUARD)]
+    machines = ("11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222")
+    guards = [subprocess.Popen([*argv, machine], stdin=subprocess.PIPE) for machine in (machines[0], *machines)]
+    try:
+        for forgiven in (None, failing(errno.ESRCH), failing(errno.ENOENT)):
+            monkeypatch.setattr(calls, "SOCKET", "/")
+            sanlock.answers, sanlock.asked = {"release": forgiven}, []
+            calls.release_guarded(*PLACE, machines[0])
+            assert {options["pid"] for _, _, options in sanlock.asked} == {guards[0].pid, guards[1].pid}
+        sanlock.answers = {"release": failing(-243)}
+        with pytest.raises(OSError, match="why"):
+            calls.release_guarded(*PLACE, machines[1])
+    finally:
+        for guard in guards:
+            guard.communicate(b"\n", timeout=10)
 
 
 def test_leaving_asks_sanlock_to_kill_nobody(sanlock: Binding) -> None:

@@ -31,6 +31,9 @@ class Lease:
         self.taken.extend(leases)
         return self
 
+    async def unguard(self, machine: str, lease: LeasePlace) -> None:
+        self.taken.remove(lease)
+
     def started(self) -> None:
         self.said.append("started")
 
@@ -75,6 +78,16 @@ async def test_the_leases_of_all_volumes_are_taken_where_their_domain_keeps_them
     assert blocks.taken == [LeasePlace("v2", Path("/dev/vg/leases"), 101 << 20)]
     guards.started()
     assert (files.said, blocks.said) == (["started"], ["started"])
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_a_running_machine_has_no_more_is_given_back() -> None:
+    shared, local = Lease(), Lease(volume_leases=False)
+    kept, gone = VolumeAddress("a", "i", "v1"), VolumeAddress("a", "i", "v2")
+    made = protection(a=FakeDomain(shared), b=FakeDomain(local))
+    await made.take("machine", [kept, gone])
+    await made.give_back("machine", [gone, VolumeAddress("b", "i", "v")])
+    assert [place.name for place in shared.taken] == ["v1"]
 
 
 @pytest_twisted.ensureDeferred

@@ -97,6 +97,9 @@ class Taken:
         self.volumes.extend(volumes)
         return machine
 
+    async def give_back(self, machine: str, volumes: Any) -> None:
+        self.volumes = [one for one in self.volumes if one not in volumes]
+
 
 def disk(target: str, **keys: Any) -> DiskRequest:
     return DiskRequest(target, domain_id="d", image_id="i", volume_id=target, **keys)
@@ -120,6 +123,8 @@ async def test_disks_are_guarded_when_asked_for_or_all_that_are_not_shared(
     taken = Taken()
     assert await HostGuards(taken, everything).take("machine", DISKS) == "machine"
     assert [volume.volume for volume in taken.volumes] == guarded
+    await HostGuards(taken, everything).give_back("machine", DISKS)
+    assert taken.volumes == []
 
 
 @pytest_twisted.ensureDeferred

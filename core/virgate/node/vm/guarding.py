@@ -26,17 +26,24 @@ class Guards(Protocol):
         None if there is nothing to guard.
         """
 
+    async def give_back(self, vm: str, disks: Sequence[DiskRequest]) -> None:
+        """The running guest has these disks no more. Nothing happens with those that were not guarded."""
+
 
 class NoGuards:
     """No other host sees the disks."""
 
     async def take(self, vm: str, disks: Sequence[DiskRequest]) -> None: ...
 
+    async def give_back(self, vm: str, disks: Sequence[DiskRequest]) -> None: ...
+
 
 class Protection(Protocol):
     """The part of storage that has leases of volumes."""
 
     async def take(self, machine: str, volumes: Sequence[VolumeAddress]) -> Any: ...
+
+    async def give_back(self, machine: str, volumes: Sequence[VolumeAddress]) -> None: ...
 
 
 @frozen
@@ -47,10 +54,14 @@ class HostGuards:
     everything: bool = False
 
     async def take(self, vm: str, disks: Sequence[DiskRequest]) -> Guard | None:
-        wanted = [
-            VolumeAddress(disk.domain_id, disk.image_id, disk.volume_id) for disk in disks if self.is_guarded(disk)
-        ]
+        wanted = self._volumes(disks)
         return await self.protection.take(vm, wanted) if wanted else None
+
+    async def give_back(self, vm: str, disks: Sequence[DiskRequest]) -> None:
+        await self.protection.give_back(vm, self._volumes(disks))
+
+    def _volumes(self, disks: Sequence[DiskRequest]) -> list[VolumeAddress]:
+        return [VolumeAddress(disk.domain_id, disk.image_id, disk.volume_id) for disk in disks if self.is_guarded(disk)]
 
     def is_guarded(self, disk: DiskRequest) -> bool:
         if not disk.is_image or disk.read_only:

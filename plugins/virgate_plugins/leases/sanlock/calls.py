@@ -11,6 +11,8 @@ from typing import Any
 
 NOT_INSTALLED = -1
 SOCKET = "/run/sanlock/sanlock.sock"
+GUARD = b"/sanlock_programs/guard.py"
+LIVE = 3
 FREE = (2, 5)
 """States of a host that holds nothing any more: free, dead."""
 NO_LEASE = (-223, -224, -225, -226)
@@ -95,6 +97,29 @@ def release(space: str, name: str, path: str, offset: int, holder: int) -> None:
             raise
 
 
+def release_guarded(space: str, name: str, path: str, offset: int, machine: str) -> None:
+    """Takes a lease from whatever process guards the machine's disks; it may have been begun by an earlier daemon."""
+    for guard in _guards(machine):
+        try:
+            release(space, name, path, offset, guard)
+        except OSError as problem:
+            if problem.errno != errno.ESRCH:  # a twin, which sanlock does not know
+                raise
+
+
+def _guards(machine: str) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if machine.encode() in words and any(word.endswith(GUARD) for word in words):
+                found.append(int(entry.name))
+    return found
+
+
 def read_value(space: str, name: str, path: str, offset: int, size: int) -> bytes:
     """The lease must be held, taken with its value."""
     answer: bytes = _call("get_lvb", space.encode(), name.encode(), [(path, offset)], size)
@@ -124,6 +149,17 @@ def owner(space: str, name: str, path: str, offset: int, sector: int, align: int
     return None
 
 
+def lives(space: str, host: int) -> bool:
+    """Whether sanlock here has seen the host renew its id lately. Who has not joined, or has this very moment, cannot
+    know."""
+    try:
+        return any(seen["flags"] == LIVE for seen in _call("get_hosts", space.encode(), host))
+    except OSError as problem:
+        if problem.errno in (errno.ENOENT, errno.ENOSPC, errno.EAGAIN):
+            return False
+        raise
+
+
 def _holds(space: str, host: int, generation: int) -> bool:
     """Whether the host lives, and since before it took the lease. Who has not joined, or has this very moment (EAGAIN),
     cannot know; then it does."""
@@ -151,8 +187,10 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
         held_by,
         acquire,
         release,
+        release_guarded,
         read_value,
         write_value,
         owner,
+        lives,
     )
 }

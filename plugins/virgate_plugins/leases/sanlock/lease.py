@@ -124,6 +124,12 @@ class SanlockLease:
     async def inquire(self) -> LeaseOwner | None:
         return await self.inquire_other(self._spm)
 
+    async def lives(self, host: int) -> bool:
+        try:
+            return bool(await self._looker.call("lives", self._space.domain, host))
+        except (OSError, VirgateError) as problem:
+            raise LeaseUnknown(self._space.domain, f"host {host}", reason(problem)) from None
+
     def when_lost(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
 
@@ -182,6 +188,13 @@ class SanlockLease:
             guard.end()
             raise
         return guard
+
+    async def unguard(self, machine: str, lease: LeasePlace) -> None:
+        """Gives back one lease of a machine that runs on without it. `LeaseNotReleased` (660)."""
+        try:
+            await self._worker.call("release_guarded", self._space.domain, *_told(lease), machine)
+        except (OSError, VirgateError) as problem:
+            raise LeaseNotReleased(self._space.domain, reason(problem)) from None
 
     async def _acquire(self, lease: LeasePlace, *, value: bool = False) -> None:
         domain = self._space.domain

@@ -172,6 +172,7 @@ async def test_an_unplugged_disk_is_told_torn_down_and_forgotten_in_that_order(
     await disk.unplug(machine, {"drive": VOLUME})
     assert order == ["hook, 1 calls of storage"]
     assert host.disks.calls == [("prepare", "vdb"), ("teardown", "vdb")]
+    assert host.guards.calls == ["take", "started", "give back"]
     assert named(machine, "vdb") is None and "vdb" not in machine.record.xml
     assert "vdb" not in [one.target for one in machine.record.disks]
 

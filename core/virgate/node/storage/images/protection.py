@@ -51,6 +51,15 @@ class Protection:
         return Guards(tuple(held))
 
 
+    async def give_back(self, machine: str, volumes: Sequence[VolumeAddress]) -> None:
+        """Lets other hosts write to volumes that the running machine has no more; raises what storage says."""
+        for volume in dict.fromkeys(volumes):
+            found = await self.domains.find(volume.domain)
+            if found.lease.volume_leases:
+                place = await place_of(found, volume)
+                await cast(ExternalLeaseManager, found.lease).unguard(machine, place)
+
+
 async def place_of(domain: Domain, volume: VolumeAddress) -> LeasePlace:
     """Where the lease of a volume is."""
     found = await domain.images.lease_of(volume.image, volume.volume)

@@ -109,6 +109,7 @@ async def gone(machine: "Machine", device: Conf, document: XmlDocument) -> None:
     steps.forget(machine, device)
     await means.hooks.after_disk_hotunplug(vm=record.subject, device=document)
     await machine.devices_changed()
+    await _quietly(machine, partial(means.guards.give_back, machine.id, requests))
     for request in requests:
         await _quietly(machine, partial(means.disks.teardown, request))
 

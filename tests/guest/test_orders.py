@@ -41,8 +41,15 @@ def test_a_sleep_that_is_none_is_refused(state):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{}, {"username": "al"}, {"password": "x"}, {"username": "", "password": "x"}, {"username": "a\0", "password": ""}]
-    + [{"username": "al", "password": 5}, {"username": "a" * 2000, "password": ""}],
+    [
+        {},
+        {"username": "al"},
+        {"password": "x"},
+        {"username": "", "password": "x"},
+        {"username": "a\0", "password": ""},
+        {"username": "al", "password": 5},
+        {"username": "a" * 2000, "password": ""},
+    ],
 )
 def test_a_login_that_is_none_is_refused_and_says_nothing_of_it(arguments):
     with pytest.raises(orders.Refused) as refused:

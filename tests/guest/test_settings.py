@@ -53,7 +53,7 @@ def test_no_file_is_too_strange(content):
 
 
 def test_the_shipped_file_tells_every_key_and_its_default():
-    opened = re.sub(r"^# (\w+ = )", r"\1", SAMPLE.read_text(), flags=re.M)
+    opened = re.sub(r"^# (\w+ =)", r"\1", SAMPLE.read_text(), flags=re.M)
     opened = re.sub(r"^# {5}", "     ", re.sub(r"^#     ", "     ", opened, flags=re.M), flags=re.M)
     found = parse(opened)
     assert {name for _, name in found} == set(OPTIONS)

@@ -14,6 +14,7 @@ from virgate.node.vm.launch import Launch, Way
 from virgate.node.vm.machine import Machine
 from virgate.node.vm.means import Means
 from virgate.node.vm.plugging.late import Late
+from virgate.node.vm.plugging.screens import Screens
 from virgate.node.vm.record import Record
 from virgate.node.vm.recovery import Recovery
 from virgate.node.vm.sampler import Sampler
@@ -41,6 +42,7 @@ class Machines:
         self._happenings: Happenings | None = None
         self._storage_back: StorageBack | None = None
         self._late: Late | None = None
+        self._screens: Screens | None = None
         self._stopped = False
         self.sampler = Sampler(means, self)
         self.recovery = Recovery(self)
@@ -60,6 +62,7 @@ class Machines:
         self._happenings = Happenings(self, self.means.events, self._appeared, self._reconnected)
         self._storage_back = StorageBack(self, self.means.events)
         self._late = Late(self, self.means.events)
+        self._screens = Screens(self, self.means.events, self.means.reactor)
         await self.recovery.run()
         if not self._stopped:
             leftovers.sweep(self.means.run_dir, {*self._machines, *self.recovery.unreadable})
@@ -80,6 +83,8 @@ class Machines:
             self._storage_back = None
         if self._late is not None:
             self._late.close()
+        if self._screens is not None:
+            self._screens.close()
         self.recovery.stop()
         self.sampler.stop()
 

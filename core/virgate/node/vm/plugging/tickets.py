@@ -15,6 +15,7 @@ from virgate.hookspecs.documents import XmlDocument
 from virgate.libvirt import plugging as hypervisor
 from virgate.node.vm.plugging import steps
 from virgate.node.vm.plugging.errors import DeviceNotUpdated, TicketNotSet, told_as
+from virgate.node.vm.plugging.screens import USUAL
 
 if TYPE_CHECKING:
     from virgate.node.vm.machine import Machine
@@ -24,6 +25,7 @@ ACTIONS = ("disconnect", "keep", "fail")
 """What SPICE does with whoever is connected: throws out, lets stay, or refuses the new ticket because of them."""
 DISCONNECT_ACTIONS = ("NONE", "LOCK_SCREEN", "SHUTDOWN", "LOGOUT", "REBOOT")
 """What a client may want to happen in the guest when it leaves the display."""
+WISHES = ("disconnectAction", "disconnectDelay")
 LONGEST = 10 * 365 * 24 * 3600
 
 
@@ -35,9 +37,9 @@ async def set_ticket(
     Raises `TicketNotSet` (18).
     """
     with told_as(TicketNotSet):
-        await _set(
-            machine, "", password, _seconds(ttl, TicketNotSet), action or "disconnect", params or {}, TicketNotSet
-        )
+        seconds = _seconds(ttl, TicketNotSet)
+        await _set(machine, "", password, seconds, action or "disconnect", params or {}, TicketNotSet)
+        await note_leaving(machine, USUAL)
 
 
 async def update_display(machine: "Machine", params: Mapping[str, Any]) -> None:
@@ -54,8 +56,7 @@ async def update_display(machine: "Machine", params: Mapping[str, Any]) -> None:
         action, ttl = text(params, "existingConnAction", "disconnect"), _seconds(params["ttl"], DeviceNotUpdated)
         told = struct(params, "params")
         await _set(machine, kind, str(params["password"]), ttl, action, told, DeviceNotUpdated)
-        if leaving:
-            note_leaving(machine, leaving)
+        await note_leaving(machine, leaving or USUAL, text(params, "consoleDisconnectActionDelay"))
 
 
 async def _set(
@@ -100,11 +101,18 @@ def ticketed(display: tree.Element, password: str, ttl: int, action: str, now: d
     return fresh
 
 
-def note_leaving(machine: "Machine", action: str) -> None:
-    """Kept with the machine's displays, for whoever acts when a client leaves one."""
-    for device in machine.record.conf["devices"]:
-        if device.get("type") == "graphics":
-            device["disconnectAction"] = action
+async def note_leaving(machine: "Machine", action: str, delay: str = "") -> None:
+    """Kept with the machine's displays, for the moment when a client leaves one (`screens.py`)."""
+    wanted = {"disconnectAction": action} | ({"disconnectDelay": delay} if delay else {})
+    displays = [one for one in machine.record.conf["devices"] if one.get("type") == "graphics"]
+    known = [{name: one[name] for name in WISHES if name in one} or {"disconnectAction": USUAL} for one in displays]
+    if any(one != wanted for one in known):
+        for device in displays:
+            for name in WISHES:
+                device.pop(name, None)
+            device.update(wanted)
+        async with steps.changing(machine):
+            await machine.devices_changed()
 
 
 def _seconds(ttl: Any, failed: Callable[[str], VirgateError]) -> int:

@@ -38,7 +38,7 @@ BENCHES: dict[str, Callable[[Path], list[Figure]]] = {
     "create": machines.create_against_virsh,
     "thirty": thirty.thirty_against_virsh,
     "migration": migration.idle_guest,
-    "agent": guest_agent.idle_in_a_guest,
+    "guest": guest_agent.idle_in_a_guest,
     "hooks": hooks.script_against_bare_process,
     "points": hooks.point_with_ten_plugins,
     "stats": machines.statistics_of_a_thousand,

@@ -3,36 +3,25 @@
 import os
 
 SIZES = {
-    b"MemTotal": "mem_total",
-    b"MemFree": "mem_unused",
-    b"Buffers": "mem_buffers",
-    b"Cached": "mem_cached",
-    b"SwapTotal": "swap_total",
-    b"SwapFree": "swap_free",
+    b"\nMemTotal:": "mem_total",
+    b"\nMemFree:": "mem_unused",
+    b"\nBuffers:": "mem_buffers",
+    b"\nCached:": "mem_cached",
+    b"\nSwapTotal:": "swap_total",
+    b"\nSwapFree:": "swap_free",
 }
-COUNTERS = {b"pswpin": "swap_in", b"pswpout": "swap_out", b"pgfault": "pageflt", b"pgmajfault": "majflt"}
+COUNTERS = {b"\npswpin ": "swap_in", b"\npswpout ": "swap_out", b"\npgfault ": "pageflt", b"\npgmajfault ": "majflt"}
 
 
-def sizes(meminfo: bytes) -> "dict[str, int]":
-    """KiB."""
-    found = dict.fromkeys(SIZES.values(), 0)
-    for line in meminfo.splitlines():
-        name, _, rest = line.partition(b":")
-        key = SIZES.get(name)
-        if key is not None:
-            found[key] = int(rest.split()[0])
-    return found
-
-
-def counters(vmstat: bytes) -> "dict[str, int]":
-    """Since the guest started."""
-    found = dict.fromkeys(COUNTERS.values(), 0)
-    content = b"\n" + vmstat
-    for name, key in COUNTERS.items():  # four finds are cheaper than two hundred lines
-        place = content.find(b"\n" + name + b" ")
-        if place >= 0:
-            end = content.find(b"\n", place + 1)
-            found[key] = int(content[place + len(name) + 2 : end if end > 0 else len(content)])
+def numbers(listing: bytes, wanted: "dict[bytes, str]") -> "dict[str, int]":
+    """The first number of each wanted line, 0 for lines that are not there. A few finds are cheaper than all lines."""
+    content = b"\n" + listing
+    found = {}
+    for start, key in wanted.items():
+        place = content.find(start)
+        end = content.find(b"\n", place + 1)
+        words = content[place + len(start) : end if end > 0 else len(content)].split() if place >= 0 else ()
+        found[key] = int(words[0]) if words else 0
     return found
 
 
@@ -46,11 +35,11 @@ class Memory:
     def sample(self, now: float) -> "tuple[str, dict[str, int]]":
         """Free memory in MiB as hosts want it, and the `memory-stat` of a heartbeat."""
         meminfo, vmstat = [_again(file) for file in self._files]
-        told = sizes(meminfo)
+        told = numbers(meminfo, SIZES)
         swap_free = told.pop("swap_free")
         told["swap_usage"] = told["swap_total"] - swap_free
         told["mem_free"] = told["mem_unused"] + told["mem_buffers"] + told["mem_cached"]
-        told.update(self._rates(now, counters(vmstat)))
+        told.update(self._rates(now, numbers(vmstat, COUNTERS)))
         return str(told["mem_free"] // 1024), told
 
     def _rates(self, now: float, counted: "dict[str, int]") -> "dict[str, int]":

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 try:
     from _socket import AF_INET, AF_INET6, AF_NETLINK, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW, inet_ntop, socket
 except ImportError:  # `socket` around it costs a megabyte that nothing here needs
-    from socket import (
+    from socket import (  # type: ignore[assignment]
         AF_INET,
         AF_INET6,
         AF_NETLINK,
@@ -16,7 +16,7 @@ except ImportError:  # `socket` around it costs a megabyte that nothing here nee
         SOCK_NONBLOCK,
         SOCK_RAW,
         inet_ntop,
-        socket,  # type: ignore[assignment]
+        socket,
     )
 
 from virgate_guest.wire import text

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from virgate.node.vm.machine import Machine
 
 
-def _machine(node: Node, params: Mapping[str, Any]) -> "Machine":
+def _machine(node: Node, params: Mapping[str, Any], member: str) -> "Machine":
+    """What is missing is told before a machine that is not there."""
     vm = params.get("vmId") or params.get("vmID")
     if not vm:
         raise MissingParameter.named("vmId")
+    if not params.get(member) and not params.get("xml"):
+        raise MissingParameter.named(member)
     return node.machines.find(str(vm))
 
 
@@ -29,7 +32,7 @@ async def hotplug_disk(node: Node, params: Struct) -> Reply:
     """Add a disk to a running machine: `drive`, or a document in `xml`."""
     from virgate.node.vm.plugging import disk
 
-    machine = _machine(node, params)
+    machine = _machine(node, params, "drive")
     await disk.plug(machine, params)
     return _full(machine)
 
@@ -39,7 +42,7 @@ async def hotunplug_disk(node: Node, params: Struct) -> Reply:
     """Take a disk from a running machine. Comes back when the guest has let it go."""
     from virgate.node.vm.plugging import disk
 
-    machine = _machine(node, params)
+    machine = _machine(node, params, "drive")
     await disk.unplug(machine, params)
     return _full(machine)
 
@@ -49,7 +52,7 @@ async def hotplug_nic(node: Node, params: Struct) -> Reply:
     """Add a network interface to a running machine: `nic`, or a document in `xml`."""
     from virgate.node.vm.plugging import nic
 
-    machine = _machine(node, params)
+    machine = _machine(node, params, "nic")
     await nic.plug(machine, params)
     return _full(machine)
 
@@ -59,7 +62,7 @@ async def hotunplug_nic(node: Node, params: Struct) -> Reply:
     """Take a network interface from a running machine. Comes back when the guest has let it go."""
     from virgate.node.vm.plugging import nic
 
-    machine = _machine(node, params)
+    machine = _machine(node, params, "nic")
     await nic.unplug(machine, params)
     return _full(machine)
 
@@ -69,7 +72,7 @@ async def hotplug_memory(node: Node, params: Struct) -> Reply:
     """Add memory to a running machine that was created with room for it."""
     from virgate.node.vm.plugging import memory
 
-    machine = _machine(node, params)
+    machine = _machine(node, params, "memory")
     await memory.plug(machine, params)
     return _full(machine)
 
@@ -79,7 +82,7 @@ async def hotunplug_memory(node: Node, params: Struct) -> Reply:
     """Take a memory module from a running machine. Comes back when the guest has let it go."""
     from virgate.node.vm.plugging import memory
 
-    machine = _machine(node, params)
+    machine = _machine(node, params, "memory")
     await memory.unplug(machine, params)
     return _full(machine)
 
@@ -171,6 +174,7 @@ async def update_device(node: Node, vm: Text, params: Struct) -> Reply:
     """Change a network interface of a running machine, or the password of a display."""
     from virgate.node.vm.plugging import update
 
+    update.kind_of(params)
     machine = node.machines.find(vm)
     await update.update(machine, params)
     return _full(machine)

@@ -27,17 +27,23 @@ log = Logger()
 
 async def update(machine: "Machine", params: Mapping[str, Any]) -> None:
     """The verb vmUpdateDevice: a nic or a display. Raises `DeviceNotUpdated` (56), `UnknownDeviceKind` (44)."""
-    kind = text(params, "deviceType") or ("interface" if params.get("xml") else "")
-    if not kind:
-        raise MissingParameter.named("deviceType")
+    kind = kind_of(params)
     if kind == "graphics":
         from virgate.node.vm.plugging import tickets
 
         await tickets.update_display(machine, params)
-    elif kind == "interface":
-        await update_nic(machine, params)
     else:
+        await update_nic(machine, params)
+
+
+def kind_of(params: Mapping[str, Any]) -> str:
+    """`interface` or `graphics`. Raises `MissingParameter` (11), `UnknownDeviceKind` (44)."""
+    kind = text(params, "deviceType") or ("interface" if params.get("xml") else "")
+    if not kind:
+        raise MissingParameter.named("deviceType")
+    if kind not in ("interface", "graphics"):
         raise UnknownDeviceKind(kind)
+    return kind
 
 
 @frozen

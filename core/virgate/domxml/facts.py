@@ -121,6 +121,8 @@ class PayloadRequest:
     kind: Literal["cdrom", "floppy"]
     label: str
     files: Mapping[str, bytes]
+    image: bytes = field(default=b"", repr=False)
+    """The whole drive as another host made it; then the files are not looked at."""
 
 
 @frozen

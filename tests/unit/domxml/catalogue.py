@@ -54,7 +54,7 @@ def _named(disk):
 
 
 HOSTS = st.lists(
-    st.fixed_dictionaries({"name": WORD, "port": NUMBER}, optional={"transport": st.just("tcp")}),
+    st.fixed_dictionaries({"name": WORD, "port": NUMBER}, optional={"transport": st.just("rdma")}),
     min_size=1,
     max_size=2,
 )
@@ -102,8 +102,15 @@ DISKS = st.one_of(
         **{name: HARD[name] for name in ("iface", "index", "readonly")},
     ).map(_named),
 )
-RATES = st.dictionaries(st.sampled_from(["average", "peak", "burst"]), NUMBER, min_size=1)
+RATES = st.fixed_dictionaries({"average": NUMBER}, optional={"peak": NUMBER, "burst": NUMBER})
 NIC_WISHES = filled(wishes({"vlanid": st.integers(1, 4094).map(str), "inbound": RATES, "outbound": RATES}))
+
+
+def _without_queues(nic):
+    """Only virtio has more than one."""
+    return nic if nic.get("nicModel") == "virtio" else {name: one for name, one in nic.items() if name != "custom"}
+
+
 NICS = st.one_of(
     struct(
         "interface",
@@ -112,14 +119,14 @@ NICS = st.one_of(
             "macAddr": MAC,
             "nicModel": st.sampled_from(["virtio", "e1000", "rtl8139"]),
             "filter": WORD,
-            "custom": wishes(queues=st.integers(1, 8).map(str)),
+            "custom": wishes(queues=st.integers(2, 8).map(str)),
             "specParams": NIC_WISHES,
             "bootOrder": BOOT,
             "address": PCI,
         },
         network=st.one_of(st.just(""), WORD),
         linkActive=st.booleans(),
-    ),
+    ).map(_without_queues),
     struct("interface", "network", {"macAddr": MAC}, network=WORD, linkActive=st.booleans()),
     struct(
         "interface",
@@ -133,9 +140,9 @@ NICS = st.one_of(
         linkActive=st.booleans(),
     ),
 )
-SPICE = st.builds(
-    ",".join, st.lists(st.sampled_from(["main", "display", "inputs", "usbredir"]), min_size=1, unique=True)
-)
+CHANNELS = ("main", "display", "inputs", "usbredir")
+"""In libvirt's order."""
+SPICE = st.sets(st.sampled_from(CHANNELS), min_size=1).map(lambda some: ",".join(sorted(some, key=CHANNELS.index)))
 SCREEN = {"keyMap": st.sampled_from(["de", "en-us"]), "displayNetwork": WORD}
 PORTS = {"port": st.just("-1"), "tlsPort": st.just("-1")}
 SCREENS = st.one_of(
@@ -149,24 +156,32 @@ SCREENS = st.one_of(
         **PORTS,
     ),
 )
+ROUND = st.integers(10, 16).map(lambda power: str(1 << power))
+MODEL = st.sampled_from(["ich9-ehci1", "ich9-uhci1", "virtio-scsi", "lsilogic"])
+CHIP = st.sampled_from(["tpm-tis", "tpm-crb"])
 PLACED = {"address": PCI}
 SIMPLE = st.one_of(
     struct(
         "video",
         st.sampled_from(["qxl", "vga", "cirrus", "virtio"]),
         PLACED,
-        specParams=wishes({"ram": NUMBER, "vgamem": NUMBER}, vram=NUMBER, heads=st.integers(1, 4).map(str)),
+        specParams=wishes({"ram": ROUND, "vgamem": ROUND}, vram=ROUND, heads=st.integers(1, 4).map(str)),
     ),
     struct("sound", st.sampled_from(["ich6", "ich9", "ac97"]), PLACED),
     struct(
         "controller",
         st.sampled_from(["usb", "scsi", "ide", "ccid", "virtio-serial"]),
-        {**PLACED, "model": WORD, "master": wishes(startport=st.integers(0, 6).map(str))},
+        {**PLACED, "model": MODEL, "master": wishes(startport=st.integers(0, 6).map(str))},
         index=st.integers(0, 9).map(str),
     ),
-    struct("watchdog", "watchdog", PLACED, specParams=wishes(model=WORD, action=WORD)),
+    struct(
+        "watchdog",
+        "watchdog",
+        PLACED,
+        specParams=wishes(model=st.sampled_from(["i6300esb", "ib700"]), action=st.sampled_from(["none", "reset"])),
+    ),
     struct("smartcard", "smartcard", PLACED, specParams=wishes(mode=st.just("passthrough"), type=st.just("spicevmc"))),
-    struct("redir", st.sampled_from(["spicevmc", "tcp"]), PLACED, bus=st.just("usb")),
+    struct("redir", "spicevmc", PLACED, bus=st.just("usb")),
     struct(
         "rng",
         "virtio",
@@ -175,9 +190,9 @@ SIMPLE = st.one_of(
         specParams=wishes(source=st.sampled_from(["random", "hwrng"]))
         | wishes(source=st.just("random"), bytes=NUMBER, period=NUMBER),
     ),
-    struct("tpm", "tpm", specParams=wishes(model=WORD, mode=st.just("passthrough"), path=st.just("/dev/tpm1")))
+    struct("tpm", "tpm", specParams=wishes(model=CHIP, mode=st.just("passthrough"), path=st.just("/dev/tpm1")))
     | struct(
-        "tpm", "tpm", specParams=wishes(model=WORD, mode=st.just("emulator"), version=st.sampled_from(["1.2", "2.0"]))
+        "tpm", "tpm", specParams=wishes(model=CHIP, mode=st.just("emulator"), version=st.sampled_from(["1.2", "2.0"]))
     ),
     struct(
         "hostdev",

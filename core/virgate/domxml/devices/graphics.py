@@ -51,7 +51,8 @@ def read(found: Element) -> Conf:
         displayNetwork=network.removeprefix("vdsm-"),
         spiceSecureChannels=",".join(channels),
     )
-    wishes["disableTicketing"] = _word(found.get("passwd") is None)
+    # Without the right to see secrets a document shows of a password only how long it holds.
+    wishes["disableTicketing"] = _word(found.get("passwd") is None and found.get("passwdValidTo") is None)
     if kind == "spice":
         wishes["copyPasteEnable"] = _word(attribute(found, "clipboard", "copypaste") != "no")
         wishes["fileTransferEnable"] = _word(attribute(found, "filetransfer", "enable") != "no")

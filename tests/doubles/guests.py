@@ -1,12 +1,15 @@
-"""Guests without machines: an agent on a clock, a channel whose socket is a list, and a hypervisor's agent calls."""
+"""Guests without machines: an agent on a clock, and a channel whose socket is a list."""
 
 import json
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
+import pytest
 from attrs import define, field
 from twisted.internet.task import Clock
 
+from virgate.node.guest import channel
 from virgate.node.guest.agent import GuestAgent
 from virgate.node.guest.channel import Channel
 
@@ -59,43 +62,66 @@ class Talk:
         return self.agent.shown(2048, {}, "0")
 
 
-class Transport:
-    """Notes what is written; `paused` while nobody reads."""
+class Guest:
+    """The guest's end of a connection; `open_socket` answers it. What is said is heard at once."""
 
-    def __init__(self) -> None:
+    numbers = count(1000)
+
+    def __init__(self, readers: "Readers") -> None:
+        self._readers = readers
+        self._number = next(self.numbers)
+        self._said: list[bytes] = []
         self.written = b""
-        self.paused = self.ended = False
+        self.reads = True
+        self.ended = False
 
-    def write(self, data: bytes) -> None:
-        self.written += data
+    def says(self, *pieces: bytes) -> None:
+        """What nobody reads waits for `heard`."""
+        self._said += pieces
+        self.heard()
 
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        self.producer = producer
+    def heard(self) -> None:
+        while self._said and not self.unread:
+            self._readers.ready[self._number]()
 
-    def unregisterProducer(self) -> None:
-        self.producer = None
+    def leaves(self) -> None:
+        self.says(b"")
 
-    def abortConnection(self) -> None:
-        self.ended = True
+    @property
+    def unread(self) -> bool:
+        return self._number not in self._readers.ready
 
-    def pauseProducing(self) -> None:
-        self.paused = True
-
-    def resumeProducing(self) -> None:
-        self.paused = False
-
-
-class Socket:
-    """What `connect` answers."""
-
-    def __enter__(self) -> "Socket":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
+    # as a socket
 
     def fileno(self) -> int:
-        return -1
+        assert not self.ended
+        return self._number
+
+    def recv(self, size: int) -> bytes:
+        return self._said.pop(0)
+
+    def send(self, data: bytes) -> int:
+        if not self.reads:
+            raise BlockingIOError
+        self.written += bytes(data)
+        return len(data)
+
+    def close(self) -> None:
+        assert self.unread, "a closed descriptor is still looked at"
+        self.ended = True
+
+
+@define
+class Readers:
+    """Who is looked at."""
+
+    ready: dict[int, Callable[[], None]] = field(factory=dict)
+
+    def add(self, descriptor: int, ready: Callable[[], None]) -> None:
+        self.ready[descriptor] = ready
+
+    def remove(self, descriptor: int) -> None:
+        self.ready.pop(descriptor, None)
 
 
 @define
@@ -107,45 +133,52 @@ class Line:
     clock: Clock = field(factory=Clock)
     attempts: list[float] = field(factory=list)
     silences: list[float] = field(factory=list)
-    protocols: list[Any] = field(factory=list)
+    guests: list[Guest] = field(factory=list)
+    readers: Readers = field(factory=Readers)
     talk: Talk = field(init=False)
     channel: Channel = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.talk = Talk(self.clock)
-        self.clock.adoptStreamConnection = self._adopt  # type: ignore[attr-defined]
         silent = self.talk.agent.silent
         self.talk.agent.silent = lambda: (self.silences.append(self.clock.seconds()), silent())  # type: ignore
+        now = self.clock.seconds
         self.channel = Channel(
             self.talk.agent,
             "/channel",
             reactor=self.clock,
-            monotonic=self.clock.seconds,
+            readers=self.readers,
+            monotonic=now,
             timeout=self.timeout,
-            connect=self._connect,
         )
 
-    def _connect(self, path: str) -> Any:
+    def connect(self, path: str) -> Any:
+        """In the place of `open_socket`."""
         self.attempts.append(self.clock.seconds())
         if not self.there:
             raise ConnectionRefusedError(path)
-        return Socket()
-
-    def _adopt(self, descriptor: int, family: int, factory: Any) -> None:
-        protocol = factory.buildProtocol(None)
-        self.protocols.append(protocol)
-        protocol.makeConnection(Transport())
+        self.guests.append(Guest(self.readers))
+        return self.guests[-1]
 
     @property
-    def guest(self) -> Any:
-        return self.protocols[-1]
+    def guest(self) -> Guest:
+        return self.guests[-1]
 
     @property
     def written(self) -> list[dict[str, Any]]:
-        return [json.loads(one) for one in self.guest.transport.written.splitlines()]
+        return [json.loads(one) for one in self.guest.written.splitlines()]
 
-    def pass_seconds(self, seconds: int, each: Callable[[], None] = lambda: None) -> None:
+    def pass_seconds(self, seconds: int) -> None:
         for _ in range(seconds):
             self.clock.advance(1)
-            each()
             self.channel.tick(self.clock.seconds())
+            if self.guests:
+                self.guest.heard()
+
+
+@pytest.fixture
+def connection(monkeypatch: pytest.MonkeyPatch) -> Line:
+    """A channel that somebody listens to."""
+    made = Line()
+    monkeypatch.setattr(channel, "open_socket", made.connect)
+    return made

@@ -8,7 +8,7 @@ import pytest_twisted
 from doubles.guests import Line, Talk, line
 from twisted.internet.defer import Deferred
 
-from virgate.node.guest import luggage
+from virgate.node.guest import channel, luggage
 from virgate.node.guest.errors import NotSupported
 from virgate.node.guest.framing import Lines
 from virgate.node.guest.messages import Message, encode, filtered, parse
@@ -256,26 +256,28 @@ def test_v8_v16_a_bad_line_takes_no_other_with_it(talk: Talk) -> None:
     assert [talk.shown[name] for name in ("guestName", "guestFQDN", "guestOs")] == ["one", "two", "split"]
 
 
-def test_v17_attempts_to_connect() -> None:
+def test_v17_attempts_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
     line = Line(timeout=4, there=False)
+    monkeypatch.setattr(channel, "open_socket", line.connect)
     line.pass_seconds(13)
     assert line.attempts == [1, 2, 3, 4, 5, 9, 13]
 
 
-def test_v17_silence_after_a_connection_and_a_peer_that_closes() -> None:
+def test_v17_silence_after_a_connection_and_a_peer_that_closes(monkeypatch: pytest.MonkeyPatch) -> None:
     line = Line(timeout=4)
+    monkeypatch.setattr(channel, "open_socket", line.connect)
     line.pass_seconds(1)
     assert line.written == [{"__name__": "refresh", "apiVersion": 3}]
     line.pass_seconds(9)
     assert line.silences == [5, 9]
-    line.guest.connectionLost()
+    line.guest.leaves()
     line.clock.advance(0)
     assert line.attempts == [1, 10], "in the same second"
     assert line.written == [{"__name__": "refresh", "apiVersion": 3}]
-    line.guest.dataReceived(b"\n")
+    line.guest.says(b"\n")
     line.clock.advance(2)
     line.there, line.attempts = False, []
-    line.guest.connectionLost()
+    line.guest.leaves()
     line.clock.advance(0)
     begun = line.clock.seconds()
     line.pass_seconds(12)

@@ -30,10 +30,11 @@ find_port() {
 AGENT = """
 exec 3<>"$(find_port com.redhat.rhevm.vdsm)"
 said=0
+user=alice
 everything() {
     cat >&3 <<EOF
 {"__name__": "session-startup"}
-{"__name__": "active-user", "name": "alice"}
+{"__name__": "active-user", "name": "$user"}
 {"__name__": "applications", "applications": ["kernel-6.1", "ovirt-guest-agent-common-1.0.16"]}
 {"__name__": "host-name", "name": "talking.example.test"}
 {"__name__": "os-version", "version": "$(uname -r)"}
@@ -63,7 +64,9 @@ while :; do
             say "{\\"__name__\\": \\"completion\\", \\"reply_id\\": \\"$(member reply_id)\\", \\"done\\": true}" ;;
         *lock-screen*) say '{"__name__": "session-lock"}' ;;
         *log-off*) say '{"__name__": "session-logoff"}' ;;
-        *'"login"'*) say "{\\"__name__\\": \\"active-user\\", \\"name\\": \\"$(member username)\\"}" ;;
+        *'"login"'*)
+            user=$(member username)
+            say "{\\"__name__\\": \\"active-user\\", \\"name\\": \\"$user\\"}" ;;
         *'"mumble"'*) say 'this is no JSON'; say '{"__name__": "uninstalled"}'; say '' ;;
         *'"shutdown"'*) poweroff -f ;;
     esac

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 import pytest_twisted
 from attrs import define, field
-from doubles.guests import Socket, Transport, line
+from doubles.guests import Guest, Readers, line
 from doubles.machines import ID, Host, host, params
 from lxml import etree
 
+from virgate.node.guest import agents as watched_agents
 from virgate.node.guest import channel
 from virgate.node.guest.agents import Agents
 from virgate.node.guest.qemu.state import Link
@@ -28,18 +29,16 @@ class Watched:
     """A host whose machines' agents are watched; `open` has the paths that were connected, `guests` their ends."""
 
     host: Host
-    agents: Agents
+    agents: Agents = field(init=False)
     open: list[str] = field(factory=list)
-    guests: list[Any] = field(factory=list)
+    guests: list[Guest] = field(factory=list)
+    readers: Readers = field(factory=Readers)
     told: list[str] = field(factory=list)
 
     def connect(self, path: str) -> Any:
         self.open.append(path)
-        return Socket()
-
-    def adopt(self, descriptor: int, family: int, factory: Any) -> None:
-        self.guests.append(factory.buildProtocol(None))
-        self.guests[-1].makeConnection(Transport())
+        self.guests.append(Guest(self.readers))
+        return self.guests[-1]
 
     async def running(self, params: dict[str, Any]) -> Machine:
         machine = await self.host.running(params)
@@ -47,15 +46,16 @@ class Watched:
         return machine
 
     def says(self, name: str, /, **members: Any) -> None:
-        self.guests[-1].dataReceived(line(name, **members) + b"\n")
+        self.guests[-1].says(line(name, **members) + b"\n")
 
 
 @pytest_twisted.async_yield_fixture
 async def watched(host: Host, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watched]:
-    made = Watched(host, Agents(host.machines, GuestSettings()))
+    made = Watched(host)
     monkeypatch.setattr(channel, "open_socket", made.connect)
-    host.clock.adoptStreamConnection = made.adopt  # type: ignore[attr-defined]
+    monkeypatch.setattr(watched_agents, "Wires", lambda reactor: made.readers)
     host.events.listen("guest.info", lambda vm: made.told.append(vm))
+    made.agents = Agents(host.machines, GuestSettings())
     made.agents.start()
     yield made
     made.agents.stop()
@@ -73,7 +73,7 @@ async def test_a_running_machine_has_an_agent_and_one_that_is_down_has_none(
     assert machine.agent is None
     assert len(watched.agents) == 0
     assert machine.shown == []
-    assert watched.guests[0].transport.ended
+    assert watched.guests[0].ended
 
 
 @pytest_twisted.ensureDeferred
@@ -279,11 +279,10 @@ async def test_a_guest_that_is_elsewhere_already_is_not_talked_to(
 ) -> None:
     machine = await watched.running(params)
     host.domains.lifecycle(ID, "suspended", "postcopy")
-    assert not watched.guests[0].transport.ended, "it arrives here"
+    assert not watched.guests[0].ended, "it arrives here"
     machine.life.leave()
     host.domains.lifecycle(ID, "suspended", "postcopy")
-    assert watched.guests[0].transport.ended
-    watched.guests[0].connectionLost()
+    assert watched.guests[0].ended
     host.clock.advance(60)
     assert len(watched.open) == 1
     host.domains.lifecycle(ID, "resumed", "migrated")

@@ -14,6 +14,7 @@ from virgate.node.guest.qemu.looks import Looks
 from virgate.node.guest.qemu.state import Link
 from virgate.node.guest.settings import GuestSettings
 from virgate.node.guest.watch import Watch
+from virgate.node.guest.wires import Wires
 from virgate.node.vm.life import Status
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Agents:
         self._clock = LoopingCall(self._tick)
         self._clock.clock = self._means.reactor
         self._looks = Looks(self._means, settings)
+        self._wires = Wires(self._means.reactor)
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -79,7 +81,7 @@ class Agents:
             if machine is not None and not machine.vitals.alive and not machine.record.external:
                 self._sweep(vm)
         elif vm not in self._watched and machine.vitals.status in THERE and not machine.record.external:
-            self._watched[vm] = Watch(machine, self._settings, (self._folder, *places.LIBVIRTS))
+            self._watched[vm] = Watch(machine, self._settings, (self._folder, *places.LIBVIRTS), self._wires)
             if not self._clock.running:
                 self._clock.start(TICK, now=False)
 

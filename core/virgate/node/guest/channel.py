@@ -7,21 +7,29 @@ more than its budget is left unread until the next second: its writes then wait 
 import os
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
-from twisted.internet.interfaces import IPushProducer
-from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
-from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from virgate.node.guest.agent import GuestAgent
 from virgate.node.guest.attempts import Attempts
 from virgate.node.guest.budget import Budget, Limits
 from virgate.node.guest.framing import Lines
 
+READ = 64 << 10
+"""Bytes that are read at a time."""
+UNSENT = 64 << 10
+"""Bytes that wait for a guest that does not read."""
 SHORT = 1.0
 """Seconds of a connection that is not worth being made again at once."""
+
+
+class Readers(Protocol):
+    """Who tells when there is something to read: `virgate.node.guest.wires`."""
+
+    def add(self, descriptor: int, ready: Callable[[], None]) -> None: ...
+
+    def remove(self, descriptor: int) -> None: ...
 
 
 class Channel:
@@ -35,14 +43,14 @@ class Channel:
         path: str,
         *,
         reactor: Any,
+        readers: Readers,
         monotonic: Callable[[], float],
         timeout: float,
         limits: Limits | None = None,
-        connect: Callable[[str], socket.socket] | None = None,
     ) -> None:
         self.agent, self.path = agent, path
-        self._reactor, self._monotonic, self._timeout = reactor, monotonic, timeout
-        self._connect = connect or open_socket
+        self.now, self.readers, self.timeout = monotonic, readers, timeout
+        self._reactor = reactor
         self._attempts = Attempts(timeout)
         self._limits = limits or Limits()
         self._line: _Line | None = None
@@ -63,6 +71,7 @@ class Channel:
         self._closed = True
         if self._line is not None:
             self._line.end()
+            self._line = self.agent.deliver = None
 
     def open(self) -> None:
         """From the next tick on it is tried again."""
@@ -70,94 +79,90 @@ class Channel:
 
     def _try(self, now: float) -> None:
         try:
-            made = self._connect(self.path)
+            made = open_socket(self.path)
         except OSError as problem:
             self._attempts.failed(now)
             self.log.debug("no channel to {vm}: {problem}", vm=self.agent.vm, problem=str(problem))
             return
-        self._line = line = _Line(self, now, Budget.full(self._limits, now), self._timeout)
-        with made:  # the reactor has a copy of the descriptor
-            self._reactor.adoptStreamConnection(made.fileno(), socket.AF_UNIX, _Lines(line))
-        if self._line is line:
-            self.agent.deliver = line.deliver
-            self.agent.connected()
+        self._line = _Line(self, made, Budget.full(self._limits, now), now)
+        self.agent.deliver = self._line.deliver
+        self.agent.connected()
 
     def heard(self) -> None:
         self._attempts.heard()
 
     def lost(self, lived: float) -> None:
-        """The other side is gone, or we are."""
+        """The other side is gone."""
         self._line = self.agent.deliver = None
         if lived < SHORT:
-            self._attempts.failed(self._monotonic())
-        elif not self._closed:
+            self._attempts.failed(self.now())
+        else:
             self._reactor.callLater(0, self._again)
 
     def _again(self) -> None:
         if self._line is None and not self._closed:
-            self._try(self._monotonic())
-
-    @property
-    def now(self) -> float:
-        return self._monotonic()
+            self._try(self.now())
 
 
-class _Lines(Factory):
-    """Hands the one protocol to the reactor."""
-
-    noisy = False
-
-    def __init__(self, line: "_Line") -> None:
-        self._line = line
-
-    def buildProtocol(self, addr: Any) -> Protocol:
-        return self._line
-
-
-@implementer(IPushProducer)
-class _Line(Protocol):
+class _Line:
     """One connection."""
 
-    def __init__(self, channel: Channel, now: float, budget: Budget, timeout: float) -> None:
-        self._channel, self._budget, self._timeout = channel, budget, timeout
+    def __init__(self, channel: Channel, made: socket.socket, budget: Budget, now: float) -> None:
+        self._channel, self._socket, self._budget = channel, made, budget
         self._begun = self._read = now
         self._lines = Lines()
+        self._unsent = bytearray()
         self._unread = False
         """The budget is spent; what the guest says waits."""
-        self._full = False
-        """The guest does not read; what it should be told is dropped."""
-
-    def connectionMade(self) -> None:
-        self.transport: Any
-        self.transport.registerProducer(self, True)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._channel.lost(self._channel.now - self._begun)
+        channel.readers.add(made.fileno(), self.ready)
 
     def end(self) -> None:
-        self.transport.unregisterProducer()
-        self.transport.abortConnection()
+        self._channel.readers.remove(self._socket.fileno())  # before a new socket can have its number
+        self._socket.close()
 
     def deliver(self, line: bytes) -> bool:
-        if not self._full:
-            self.transport.write(line)
-        return not self._full
+        """False for a guest that does not read; what it should be told is dropped."""
+        if len(self._unsent) + len(line) > UNSENT:
+            return False
+        self._unsent += line
+        self._send()
+        return True
 
-    def dataReceived(self, data: bytes) -> None:
-        self._read = self._channel.now
+    def _send(self) -> None:
+        try:
+            del self._unsent[: self._socket.send(self._unsent)]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._unsent.clear()  # the other side is gone, which reading will show
+
+    def ready(self) -> None:
+        try:
+            data = self._socket.recv(READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        now = self._channel.now()
+        if not data:
+            self.end()
+            self._channel.lost(now - self._begun)
+            return
+        self._read = now
         self._channel.heard()
         self._lines.feed(data)
         self._drain()
 
     def tick(self, now: float) -> None:
         self._budget.refill(now)
+        if self._unsent:
+            self._send()
         if self._unread:
             self._read = now
             self._unread = False
+            self._channel.readers.add(self._socket.fileno(), self.ready)
             self._drain()
-            if not self._unread:
-                self.transport.resumeProducing()
-        elif now - self._read >= self._timeout:
+        elif now - self._read >= self._channel.timeout:
             self._read = now
             self._channel.agent.silent()
 
@@ -169,18 +174,7 @@ class _Line(Protocol):
             self._budget.spend(len(line))
             self._channel.agent.receive(line)
         self._unread = True
-        self.transport.pauseProducing()
-
-    # as a producer
-
-    def pauseProducing(self) -> None:
-        self._full = True
-
-    def resumeProducing(self) -> None:
-        self._full = False
-
-    def stopProducing(self) -> None:
-        self._full = True
+        self._channel.readers.remove(self._socket.fileno())
 
 
 def open_socket(path: str) -> socket.socket:

@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from virgate.domxml import metadata, tree
 from virgate.node.guest import luggage, mapping, places
 from virgate.node.guest.agent import GuestAgent
-from virgate.node.guest.channel import Channel
+from virgate.node.guest.channel import Channel, Readers
 from virgate.node.vm.life import Status
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ class Watch:
 
     log = Logger()
 
-    def __init__(self, machine: "Machine", settings: "GuestSettings", folders: Iterable[Path | str]) -> None:
+    def __init__(
+        self, machine: "Machine", settings: "GuestSettings", folders: Iterable[Path | str], readers: Readers
+    ) -> None:
         means, record = machine.means, machine.record
         self.machine = machine
         self.agent = GuestAgent(
@@ -32,18 +34,19 @@ class Watch:
         luggage.unpack(self.agent, {**metadata.read(root).values, **record.conf})
         found = places.find(root)
         self.agent.qemu.present = found.qemu and settings.ask_qemu_agent
-        self.channel = self._channel(found.path, folders, settings.timeout)
+        self.channel = self._channel(found.path, folders, settings.timeout, readers)
         machine.agent = self.agent
         machine.shown.append(self.shown)
 
-    def _channel(self, path: str, folders: Iterable[Path | str], timeout: float) -> Channel | None:
+    def _channel(self, path: str, folders: Iterable[Path | str], timeout: float, readers: Readers) -> Channel | None:
         if not path:
             return None
         if not places.allowed(path, folders):
             self.log.warn("the channel of {vm} is no socket of a guest: {path}", vm=self.machine.id, path=path)
             return None
         means = self.machine.means
-        return Channel(self.agent, path, reactor=means.reactor, monotonic=means.monotonic, timeout=timeout)
+        clock = {"reactor": means.reactor, "monotonic": means.monotonic}
+        return Channel(self.agent, path, **clock, readers=readers, timeout=timeout)
 
     def tick(self, now: float) -> None:
         """About once a second."""

@@ -87,7 +87,7 @@ class Api:
             text = f"Unexpected exception: {type(error).__name__}: {error}"
             return Unforeseen(_status(_default_code(found), text))
         message = reply.message if reply.message is not None else SUCCESS[found.family]
-        return {"status": {"code": 0, "message": message}, **reply.members}
+        return {**_status(reply.code, message), **reply.members}
 
 
 def _status(code: int, message: str) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class Reply:
 
     members: Mapping[str, Any] = field(factory=dict)
     message: str | None = None
+    code: int = 0
+    """Of the status: an answer that is no success and yet has members."""
 
 
 @frozen

@@ -57,6 +57,7 @@ class Node:
             return
         self.host.start()
         await self.hypervisor.start()
+        await self._forget_secrets()
         self.agents.start()
         await self.machines.start()
         self.watermarks.start()
@@ -71,6 +72,14 @@ class Node:
                 "machines with sockets in {folder} cannot start: {reason}", folder=folder, reason=problem.strerror
             )
 
+    async def _forget_secrets(self) -> None:
+        from virgate.node.host.secrets import forget_ours
+
+        try:
+            await forget_ours(self.hypervisor)
+        except VirgateError as problem:
+            self.log.info("passwords of storage are not looked for at the hypervisor: {problem}", problem=problem)
+
     async def stop(self) -> None:
         """Guests go on; what only this process holds is given back."""
         self.ready = False
@@ -81,4 +90,5 @@ class Node:
         self.host.stop()
         await self.storage.stop()
         await self.storage.helpers.close()
+        await self._forget_secrets()
         await self.hypervisor.stop()

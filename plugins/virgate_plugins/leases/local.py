@@ -43,6 +43,10 @@ class LocalLease:
     async def leave(self) -> None:
         self._host = None
 
+    async def lives(self, host: int) -> bool:
+        """Other hosts do not see the domain."""
+        return host == self._host
+
     async def acquire(self) -> None:
         if self._file is not None:
             return

@@ -27,6 +27,14 @@ class LeaseManagerContract:
         assert (lease.joined, lease.held, await lease.inquire()) == (None, False, None)
 
     @pytest_twisted.ensureDeferred
+    async def test_a_host_that_never_joined_does_not_live(self, type, space):
+        lease = type(space)
+        await lease.initialize()
+        await lease.join(1)
+        assert await lease.lives(2) is False
+        await lease.leave()
+
+    @pytest_twisted.ensureDeferred
     async def test_joining_again_with_the_same_id_is_fine_with_another_661(self, type, space):
         lease = type(space)
         await lease.initialize()

@@ -89,6 +89,26 @@ def test_what_is_no_lease_of_that_name_is_nobody_s(sanlock: Binding, found: Any)
     assert calls.owner(*PLACE, 512, 1 << 20) is None
 
 
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        (seen(2, LIVE), True),
+        (seen(2, FAIL), False),
+        (seen(2, UNKNOWN), False),
+        (seen(2, DEAD), False),
+        (failing(errno.ENOSPC), False),
+        (failing(errno.EAGAIN), False),
+    ],
+    ids=["live", "failing", "unknown", "dead", "not joined here", "just joined"],
+)
+def test_a_host_lives_when_sanlock_has_seen_it_lately(
+    sanlock: Binding, known: Any, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "SOCKET", "/")
+    sanlock.answers = {"get_hosts": known}
+    assert calls.lives(SPACE, 2) is expected
+
+
 def test_a_lease_without_an_owner_is_free(sanlock: Binding) -> None:
     sanlock.answers = {"read_resource": lease(), "read_resource_owners": []}
     assert calls.owner(*PLACE, 512, 1 << 20) is None

@@ -15,18 +15,11 @@ def _storage(name: str, xmlrpc: str, summary: str) -> None:
 
 
 # Machines
-_host("VM.sendkeys", "sendkeys", "Press keys in the guest.")
-_host("VM.monitorCommand", "monitorCommand", "Send a command to the machine's monitor.")
 _host("VM.getDiskAlignment", "getDiskAlignment", "Whether a disk's partitions are aligned.")
 
 # The host
-_host("Host.fenceNode", "fenceNode", "Switch another host's power through a fence agent.")
 _host("Host.setMOMPolicy", "setMOMPolicy", "Replace the memory policy.")
 _host("Host.setMOMPolicyParameters", "setMOMPolicyParameters", "Set variables of the memory policy.")
-_host("Host.setKsmTune", "setKsmTune", "Tune kernel same-page merging.")
-_host("Host.setHaMaintenanceMode", "setHaMaintenanceMode", "Put the hosted engine into maintenance.")
-_host("Host.registerSecrets", "registerSecrets", "Tell the hypervisor secrets of storage.")
-_host("Host.unregisterSecrets", "unregisterSecrets", "Make the hypervisor forget secrets.")
 _host("Host.getExternalVMs", "getExternalVMs", "Machines of another hypervisor.")
 _host("Host.getExternalVmFromOva", "getExternalVmFromOva", "The machine in an OVA.")
 _host("Host.convertExternalVm", "convertExternalVm", "Import a machine of another hypervisor.")

@@ -24,6 +24,9 @@ class MachineSettings:
         30.0, "Seconds that users in a guest get before it goes down, through its agent.", ge(0)
     )
     shutdown_timeout: float = option(120.0, "Seconds each step of a shutdown may take before the next.", ge(0))
+    monitor_commands: bool = option(
+        False, "Whether clients may send commands to machines' QEMU monitors; they can do anything QEMU can."
+    )
     recovery_period: float = option(5.0, "Seconds between two attempts to find running machines at start.", gt(0))
     unplug_timeout: float = option(30.0, "Seconds a guest may take to let go of a device that is unplugged.", gt(0))
     unplug_check: float = option(1.0, "Seconds between two looks whether it has, should the event be lost.", gt(0))

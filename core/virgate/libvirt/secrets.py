@@ -1,0 +1,43 @@
+"""Secrets that libvirt keeps for storage: in its memory only, and told to nobody."""
+
+from typing import Any
+
+import libvirt
+
+from virgate.libvirt.connection import Hypervisor
+
+USAGE_TYPES = {
+    "ceph": libvirt.VIR_SECRET_USAGE_TYPE_CEPH,
+    "iscsi": libvirt.VIR_SECRET_USAGE_TYPE_ISCSI,
+    "volume": libvirt.VIR_SECRET_USAGE_TYPE_VOLUME,
+}
+
+
+async def listed(hypervisor: Hypervisor) -> dict[str, str]:
+    """Usage ids by uuid."""
+    return await hypervisor.call(
+        lambda connection: {one.UUIDString(): str(one.usageID()) for one in connection.listAllSecrets()}
+    )
+
+
+async def define(hypervisor: Hypervisor, uuid: str, usage: str, xml: str, value: bytes) -> None:
+    """A secret of the same uuid or for the same use is replaced."""
+
+    def replace(connection: Any) -> None:
+        for one in connection.listAllSecrets():
+            if one.UUIDString() == uuid or one.usageID() == usage:
+                one.undefine()
+        connection.secretDefineXML(xml).setValue(value)
+
+    await hypervisor.call(replace)
+
+
+async def undefine(hypervisor: Hypervisor, uuid: str) -> None:
+    """One that is not there is gone already."""
+
+    def forget(connection: Any) -> None:
+        for one in connection.listAllSecrets():
+            if one.UUIDString() == uuid:
+                one.undefine()
+
+    await hypervisor.call(forget)

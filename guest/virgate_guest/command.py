@@ -111,7 +111,7 @@ def _serve(options: "dict[str, str]") -> int:
     desktop.seen(reports.users.names())
     reports.changed = agent.changed
     Watches(loop, agent.changed).start()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.on_signal(number, loop.end)
     _begin(loop, reports, port)
     loop.run()

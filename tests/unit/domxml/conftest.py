@@ -3,9 +3,14 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from lxml import etree
 
 from virgate.domxml.request import DiskSource, HostFacts, read_request
+
+# A machine that is busy with others is no failure.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 ID = "5e0a6c3e-19c0-4d4f-9d5a-0c8b5a4a7f01"
 SCHEMA = Path("/usr/share/libvirt/schemas/domain.rng")

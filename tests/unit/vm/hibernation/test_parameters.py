@@ -45,6 +45,17 @@ def test_a_snapshot_says_so_and_brings_its_document():
     assert (waking.from_snapshot, waking.document, waking.elapsed) == (True, "<domain/>", 2.0)
 
 
+def drive(**files):
+    return {"type": "disk", "device": "cdrom", "specParams": {"vmPayload": {"file": files}}}
+
+
+def test_a_payload_that_a_restart_emptied_is_filled_from_the_request():
+    params = {"devices": [drive(other="x"), drive(note="aGVsbG8="), 7, {"specParams": "x"}]}
+    plain = {"type": "console"}
+    found, _ = woken(params, HANDLE, {"devices": [plain, drive(note=""), drive(unknown=""), drive(other="kept")]})
+    assert found["devices"] == [plain, drive(note="aGVsbG8="), drive(unknown=""), drive(other="kept")]
+
+
 @pytest.mark.parametrize("said", ["", None, "x", -5, float("inf"), float("nan"), [1]])
 def test_an_impossible_time_is_none(said):
     assert woken({}, HANDLE, {"elapsedTimeOffset": said})[1].elapsed == 0.0

@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import frozen
 
-from virgate.domxml.values import flag
+from virgate.domxml.values import flag, struct
 from virgate.node.vm.hibernation.handle import Handle
 
 REMOVED = frozenset({"displayIp", "display", "pid"})
@@ -74,6 +74,8 @@ def woken(params: Mapping[str, Any], handle: Handle, found: Mapping[str, Any]) -
     if params.get("xml"):
         known.pop("xml", None)  # that of the request has the places that this host fills in
     merged = {**params, **known}
+    if isinstance(devices := known.get("devices"), list):
+        merged["devices"] = [_filled(device, params.get("devices")) for device in devices]
     waking = Waking(
         handle,
         flag(merged.get("restoreFromSnapshot", False)),
@@ -86,6 +88,24 @@ def woken(params: Mapping[str, Any], handle: Handle, found: Mapping[str, Any]) -
         if name not in WAYS and not name.startswith("_") and (name not in PASSING or name in params)
     }
     return given, waking
+
+
+def _filled(device: Any, asked: Any) -> Any:
+    """A device whose payload has lost the contents of its files, as they do when a daemon is restarted, with those of
+    the request."""
+    if any(_files(device).values()) or not _files(device) or not isinstance(asked, list):
+        return device
+    for other in asked:
+        if _files(other).keys() == _files(device).keys():
+            return {**device, "specParams": other["specParams"]}
+    return device
+
+
+def _files(device: Any) -> dict[str, Any]:
+    """Of a drive's payload, by name."""
+    if not isinstance(device, dict):
+        return {}
+    return dict(struct(struct(struct(device, "specParams"), "vmPayload"), "file"))
 
 
 def _seconds(value: Any) -> float:

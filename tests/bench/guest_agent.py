@@ -47,7 +47,7 @@ def argv(console: Path, channel: Path) -> list[str]:
     kvm = os.access("/dev/kvm", os.W_OK) and re.search(r"\b(vmx|svm)\b", Path("/proc/cpuinfo").read_text())
     return [
         "qemu-system-x86_64",
-        *("-accel", "kvm") if kvm else EMULATED,
+        *(("-accel", "kvm") if kvm else EMULATED),
         *("-m", "256", "-display", "none", "-no-reboot", "-monitor", "none"),
         *("-kernel", str(GUEST / "vmlinuz"), "-initrd", str(GUEST / "initrd-python.img"), "-append", WORDS),
         *("-serial", f"file:{console}", "-nic", "user,model=virtio-net-pci,restrict=on"),

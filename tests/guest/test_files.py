@@ -19,4 +19,4 @@ def test_the_rule_starts_the_unit_at_both_ports():
 
 
 def test_the_example_hook_may_run():
-    assert os.access(FOLDER / "hooks/flush-caches", os.X_OK)
+    assert os.access(FOLDER / "hooks.d/flush-caches", os.X_OK)

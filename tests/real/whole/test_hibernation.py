@@ -3,6 +3,7 @@
 import pytest
 from real.whole.house import SHELL, new_id
 from real.whole.sleeper import CONSOLE, DISK, Sleeper
+from real.whole.test_documents import document
 
 pytestmark = pytest.mark.usefixtures("guest")
 
@@ -102,3 +103,21 @@ def test_a_snapshot_s_memory_wakes_up_on_the_volumes_that_are_on_top_now(house, 
     house.until(lambda: sleeper.counted() > 0, "it counts on")
     assert "VIRGATE-GUEST-UP" not in sleeper.said()
     assert on_top["volumeID"] in house.xml(sleeper.vm)
+
+
+def test_a_machine_that_is_given_as_a_document_sleeps_too_with_the_two_volumes_as_maps(house):
+    vm, disk, text = document(house)
+    house.ask("create", {"vmId": vm, "xml": text})
+    house.until_status(vm, "Up", "Powering up")
+    memory, conf = house.make_volume(size=64 << 20), house.make_volume(size=10240, kind=1)
+    names = (memory["imageID"], memory["volumeID"], conf["imageID"], conf["volumeID"])
+    house.ask("hibernate", vm, ",".join((house.domain, house.pool, *names)))
+    assert house.failed(vm)["exitReason"] == 5
+    house.ask("destroy", vm)
+    house.ask("create", {"vmId": vm, "xml": text, "memoryDumpVolume": memory, "memoryConfVolume": conf})
+    house.until_status(vm, "Up", "Powering up")
+    assert disk["volumeID"] in house.xml(vm)
+    full = house.full(vm)
+    assert full["custom"]["title"] == "a title & more"
+    assert not {"memoryDumpVolume", "memoryConfVolume"} & full.keys()
+    assert len(house.left_behind(vm)) == 1, "its payload"

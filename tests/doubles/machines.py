@@ -178,9 +178,15 @@ class RecordingDomains:
         found = etree.fromstring(self._domain(uuid).xml.encode()).find(f"metadata/{{{uri}}}*")
         return None if found is None else etree.tostring(found, encoding="unicode")
 
-    async def set_metadata(self, uuid: str, xml: str, prefix: str, uri: str) -> None:
+    async def set_metadata(self, uuid: str, xml: str | None, prefix: str, uri: str) -> None:
         await self._do("set_metadata", uuid, xml, prefix, uri)
         root = etree.fromstring(self._domain(uuid).xml.encode())
+        if xml is None:
+            for old in root.findall(f"metadata/{{{uri}}}*"):
+                old.getparent().remove(old)
+            etree.cleanup_namespaces(root)
+            self._domain(uuid).xml = etree.tostring(root, encoding="unicode")
+            return
         fresh, metadata = etree.fromstring(xml.encode()), root.find("metadata")
         assert metadata is not None and not fresh.nsmap, "libvirt declares the namespace itself"
         for plain in fresh.iter():

@@ -263,7 +263,8 @@ class Merges:
             self.look(running)
 
     async def _pivot(self, running: Running, volumes: Sequence[str]) -> None:
-        """The leaf is illegal before the guest writes to the base alone: nobody may start from stale data."""
+        """The leaf is illegal before the guest writes to the base alone: nobody may start from stale data. The event
+        that follows makes us look again."""
         machine, merge = running.machine, running.merge
         left = [volume for volume in volumes if volume not in merge.gone]
         await self.syncing.agree(merge.domain, merge.image, left, merge.gone)
@@ -272,7 +273,6 @@ class Merges:
         except HypervisorFailed:
             await self.syncing.agree(merge.domain, merge.image, volumes, ())
             raise
-        running.again = True
 
     def _note(self, running: Running, job: blocks.BlockJob) -> None:
         running.cur, running.end = job.cur, job.end

@@ -10,10 +10,12 @@ from virgate.cli import description, show
 from virgate.cli.client import Client
 from virgate.cli.machines import Machine, find, machines, wait_until_down, wait_until_started
 from virgate.cli.problems import Problem
+from virgate.cli.screen import vnc
 from virgate.cli.storage import finding
 from virgate.cli.terminal import attach
 
 CDROM = {"type": "disk", "device": "cdrom", "iface": "ide", "index": "2", "readonly": "true", "format": "raw"}
+SCREEN = [{"type": "graphics", "device": "vnc", "specParams": {}}, {"type": "video", "device": "vga", "specParams": {}}]
 _FILE = click.Path(dir_okay=False, resolve_path=True)  # of the daemon's host, which may be another than this
 _wait = click.option("--wait/--no-wait", default=True, help="Wait until it runs or failed to; default: wait.")
 
@@ -21,6 +23,9 @@ _wait = click.option("--wait/--no-wait", default=True, help="Wait until it runs 
 @click.group()
 def vm() -> None:
     """Virtual machines."""
+
+
+vm.add_command(vnc)
 
 
 @vm.command("list")
@@ -83,6 +88,7 @@ def stats(client: Client, machine: str | None) -> None:
 @click.option(
     "--custom", multiple=True, metavar="NAME=VALUE", help="A custom property for hook scripts; may be repeated."
 )
+@click.option("--vnc", is_flag=True, help="A screen: `virgate vm vnc NAME` shows it.")
 @click.option("--paused", is_flag=True, help="Do not start the CPUs.")
 @_wait
 @click.pass_obj
@@ -100,6 +106,7 @@ def create(client: Client, /, name: str, disks: tuple[str, ...], networks: tuple
             *([CDROM | {"path": asked["cdrom"]}] if asked["cdrom"] else []),
             *({"type": "interface", "device": "bridge", "network": one, "nicModel": "pv"} for one in networks),
             {"type": "console", "device": "console", "specParams": {"consoleType": "serial"}},
+            *(SCREEN if asked["vnc"] else []),
         ],
     }
     given = {"kernel": asked["kernel"], "initrd": asked["initrd"], "kernelArgs": asked["append"]}

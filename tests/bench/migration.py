@@ -58,7 +58,7 @@ def _twin(host: DaemonHost, vm: str, file: Path) -> str:
     root: Any = etree.fromstring(host.host.libvirtd.virsh("dumpxml", "--migratable", vm).encode())
     made = str(uuid.uuid4())
     root.find("uuid").text, root.find("name").text = made, f"n{made[:8]}"
-    for gone in root.xpath("metadata | devices/channel"):
+    for gone in root.xpath("metadata | sysinfo | os/smbios | devices/channel"):
         gone.getparent().remove(gone)
     file.write_bytes(etree.tostring(root))
     host.host.libvirtd.virsh("create", str(file))

@@ -56,7 +56,7 @@ class PayloadImages:
         self._folder = folder
 
     def path(self, vm: str, payload: PayloadRequest) -> Path:
-        return self._folder / f"{vm}.{digest(payload.files)}.img"
+        return self._folder / f"{vm}.{digest({payload.target: payload.image} if payload.image else payload.files)}.img"
 
     async def make(self, vm: str, payload: PayloadRequest) -> DiskSource:
         """Makes the image and says where it is. Raises `PayloadFailed`, or what starting the programs raises."""
@@ -68,9 +68,12 @@ class PayloadImages:
             raise PayloadFailed(payload.target, failure.strerror or str(failure)) from None
         image = work / "image"
         try:
-            lay_out(work / "files", payload.files)
-            make = floppy if payload.kind == "floppy" else cdrom
-            await make(image, work / "files", payload)
+            if payload.image:
+                image.write_bytes(payload.image)
+            else:
+                lay_out(work / "files", payload.files)
+                make = floppy if payload.kind == "floppy" else cdrom
+                await make(image, work / "files", payload)
             image.chmod(0o600)
             image.replace(target)
         except OSError as failure:

@@ -44,6 +44,13 @@ def note_chain(conf: Mapping[str, Any], disk: DiskRequest, source: DiskSource) -
             device["volumeInfo"] = dict(source.info)
 
 
+def note_paths(conf: Mapping[str, Any], sources: Mapping[str, DiskSource]) -> None:
+    """Lets `list full` tell where each disk lies, before libvirt does."""
+    for device in _disks(conf):
+        if (source := sources.get(str(device.get("name")))) is not None and source.path:
+            device["path"] = source.path
+
+
 def changed(source: DiskSource, values: Mapping[str, Any]) -> DiskSource:
     """The source with what a hook left in the drive."""
     return attrs.evolve(
@@ -67,6 +74,9 @@ def refresh(machine: "Machine") -> None:
     ids = {disk.target: identity(disk) for disk in record.disks}
     for device in _disks(conf):
         device.update(ids.get(str(device.get("name")), {}))
+    for device in conf["devices"]:
+        if device.get("type") == "balloon" and (target := _target(root, conf)):
+            device["target"] = target
     conf["memSize"] = running.memory(root).bytes >> 20
     displays = running.displays(root)
     conf.update(_first_display(displays))
@@ -82,6 +92,11 @@ def is_there(device: Mapping[str, Any], root: tree.Element) -> bool:
         mac = str(device["macAddr"]).lower()
         return any(str(one.get("address")).lower() == mac for one in root.iterfind("devices/interface/mac"))
     return True
+
+
+def has_disk(conf: Mapping[str, Any], disk: DiskRequest) -> bool:
+    """Whether the guest has a disk that was made ready for it, or is about to get it."""
+    return any(device.get("name") == disk.target for device in _disks(conf))
 
 
 def _first_display(displays: list[dict[str, str]]) -> dict[str, str]:

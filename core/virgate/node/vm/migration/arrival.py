@@ -145,7 +145,7 @@ class Arrival:
             await slots.acquire()
         try:
             self._turn.callback(None)
-            await self._preparation.disks(self._undo)
+            readback.note_paths(machine.record.conf, await self._preparation.disks(self._undo))
         finally:
             slots.release()
         self._wish.check()

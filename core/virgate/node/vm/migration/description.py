@@ -8,9 +8,10 @@ from attrs import frozen
 from virgate.domxml import metadata, tree
 from virgate.domxml.errors import CannotCreate, MissingParameter
 from virgate.domxml.request import MachineRequest, read_request
-from virgate.domxml.values import flag
+from virgate.domxml.values import flag, struct
 from virgate.node.vm import describe, inscription
 from virgate.node.vm.migration import documents
+from virgate.node.vm.migration.payloads import KEY, gather, unpack
 
 if TYPE_CHECKING:
     from virgate.domxml.facts import HostFacts
@@ -31,6 +32,7 @@ def tell(machine: "Machine", text: str, *, guest: Mapping[str, Any], guest_event
     """
     record = machine.record
     told = {
+        **gather(machine, text),
         "vmId": machine.id,
         "_srcDomXML": documents.told(text),
         "xml": text,
@@ -69,8 +71,6 @@ class Arriving:
     """Seconds since the guest's start: hosts' clocks need not agree."""
     guest_events: bool
     guest: Mapping[str, Any]
-    payloads: Mapping[str, Any]
-    """Images of drives that the source made itself, by target."""
 
 
 def hear(params: Mapping[str, Any], facts: "HostFacts") -> Arriving:
@@ -87,12 +87,11 @@ def hear(params: Mapping[str, Any], facts: "HostFacts") -> Arriving:
     except (TypeError, ValueError):
         elapsed = 0.0
     return Arriving(
-        request=_request(params, root, facts),
+        request=unpack(_request(params, root, facts), struct(params, KEY)),
         text=text,
         elapsed=min(max(elapsed, 0.0), 1e9),
         guest_events=flag(params.get("enableGuestEvents")),
         guest={name: params[name] for name in KNOWN if params.get(name)},
-        payloads=params["_payloads"] if isinstance(params.get("_payloads"), Mapping) else {},
     )
 
 

@@ -133,7 +133,7 @@ class _Exchange(WireProtocol):
     def connectionLost(self, reason: Failure | None = None) -> None:
         if self.done.called:
             return
-        if reason is not None and not self._heard and not reason.check(ConnectionDone):
+        if reason is not None and not self._heard and not isinstance(reason.value, ConnectionDone):
             self.done.errback(reason)
         else:
             self.done.callback(bytes(self._heard))

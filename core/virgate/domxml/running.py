@@ -36,6 +36,8 @@ LETTERS = {"fd": "a", "hd": "c", "cdrom": "d", "network": "n"}
 SECRETS = ("passwd", "passwdValidTo")
 NOT_DEVICES = ("emulator", "panic", "audio", "iommu", "serial")
 """Children of `<devices>` that no device list has ever told of."""
+NOT_TOLD = ("payload", "volumeChain", "volumeInfo")
+"""Metadata of devices that no list tells: contents of payloads, and what storage knows afresh."""
 PORTS = {"port": "displayPort", "tlsPort": "displaySecurePort", "ipAddress": "displayIp"}
 
 
@@ -155,7 +157,7 @@ def described(root: Element, kept: VmMetadata) -> list[dict[str, Any]]:
     for device in told:
         entry = next((one for one in kept.devices if _means(one.match, device)), None)
         for name, value in entry.values.items() if entry is not None else ():
-            if name != "payload":
+            if name not in NOT_TOLD:
                 device[name] = {**device.get(name, {}), **value} if isinstance(value, dict) else value
     return told
 

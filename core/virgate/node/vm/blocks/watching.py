@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from virgate.node.vm.thin import Watermarks
 
 THERE = (Status.UP, Status.PAUSED)
+SIGNS = ("virgate.org/vm/jobs", "<mirror")
+"""A document without them is not looked into."""
 
 
 class Blocks:
@@ -84,7 +86,7 @@ class Blocks:
             return
         self._known.add(machine.id)
         machine.shown.append(lambda: {"vmJobs": self._told(machine.id)})
-        if "virgate-jobs" in machine.record.xml or "<mirror" in machine.record.xml:
+        if any(sign in machine.record.xml for sign in SIGNS):
             self._find(machine)
 
     def _told(self, vm: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What the QEMU guest agent is asked through libvirt; no other way to it is open while libvirt holds its channel.
 
-Nothing here waits behind other calls for the same machine: libvirt keeps talk with agents apart from the rest, and an
-agent may take its time. Everything raises as `virgate.libvirt.domains` does, `AgentUnresponsive` among it.
+What has a time of its own waits behind nothing: libvirt keeps talk with agents apart from the rest. Questions that need
+the time set for them are one call among others for the machine, so that nobody's freeze runs in that time by mistake.
+Everything raises as `virgate.libvirt.domains` does, `AgentUnresponsive` among it.
 """
 
 import json
@@ -67,4 +68,4 @@ async def _patiently(domains: Domains, uuid: str, seconds: int, ask: Callable[[A
         finally:
             domain.agentSetResponseTimeout(PATIENT, 0)
 
-    return await domains.on(uuid, limited, beside=True)
+    return await domains.on(uuid, limited)

@@ -274,6 +274,19 @@ async def test_the_hypervisor_tells_who_has_qemus_channel_open(
 
 
 @pytest_twisted.ensureDeferred
+async def test_qemus_agent_is_left_alone_while_volumes_change(
+    watched: Watched, params: dict[str, Any], host: Host
+) -> None:
+    machine = await host.running(params)
+    await machine.changing.acquire()
+    host.clock.advance(10)
+    assert "xml" not in host.domains.names
+    machine.changing.release()
+    host.clock.advance(10)
+    assert host.domains.names.count("xml") == 1, "a look at its channel, which the guest has not open"
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_guest_that_is_elsewhere_already_is_not_talked_to(
     watched: Watched, params: dict[str, Any], host: Host
 ) -> None:

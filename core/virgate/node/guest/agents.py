@@ -140,5 +140,4 @@ class Agents:
                 watch.tick(now)
             except Exception:
                 self.log.failure("the agent of {vm} is not looked after", vm=watch.machine.id)
-        running = (one.agent for one in self._watched.values() if one.machine.vitals.status is Status.UP)
-        self._looks.tick(now, running)
+        self._looks.tick(now, (watch.agent for watch in self._watched.values() if watch.may_be_asked))

@@ -48,6 +48,11 @@ class Watch:
         clock = {"reactor": means.reactor, "monotonic": means.monotonic}
         return Channel(self.agent, path, **clock, readers=readers, timeout=timeout)
 
+    @property
+    def may_be_asked(self) -> bool:
+        """Whether QEMU's agent may: not while somebody needs it who must not wait, to freeze and to thaw."""
+        return self.machine.vitals.status is Status.UP and not self.machine.changing.locked
+
     def tick(self, now: float) -> None:
         """About once a second."""
         if self.channel is not None:

@@ -104,10 +104,10 @@ def test_a_name_nobody_has_is_told():
         Neighbours.named(["no-such-user"])
 
 
-async def said_to_nobody(port):
+async def said_to_nobody(port, first=PING):
     """What a program of the user nobody is answered; the reactor goes on meanwhile."""
     other = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    done = await run([*other, "/usr/bin/python3", "-c", STRANGER, str(port)], input=PING, cwd="/", timeout=30)
+    done = await run([*other, "/usr/bin/python3", "-c", STRANGER, str(port)], input=first, cwd="/", timeout=30)
     return done.stdout.decode()
 
 
@@ -125,3 +125,11 @@ async def test_a_user_who_is_named_is_served(serve):
     served = await serve("xmlrpc.local_users=nobody")
     said = await said_to_nobody(served.port.port)
     assert said.startswith("HTTP/1.1 200 "), said
+
+
+@pytest_twisted.ensureDeferred
+async def test_another_user_who_speaks_stomp_is_told_why_he_is_refused(serve):
+    served = await serve()
+    said = await said_to_nobody(served.port.port, b"CONNECT\naccept-version:1.2\n\n\0")
+    assert said.startswith("ERROR\nmessage:This user may not call\\c [xmlrpc] local_users")
+    assert said.endswith("\0\n")

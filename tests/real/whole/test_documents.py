@@ -100,7 +100,9 @@ def test_a_document_runs_with_its_disk_payload_properties_and_hooks_and_survives
     assert by_alias(after)["ua-nic"]["nicModel"] == "e1000e", "what the script made of it"
     assert len(own.left_behind(id)) == 1, "the payload of a running guest stays"
     own.rejoin()
-    own.until(lambda: "volumeChain" in by_alias(own.full(id))[f"ua-{disk['imageID']}"], "its disk is prepared again")
+    alias = f"ua-{disk['imageID']}"
+    chain = by_alias(before)[alias]["volumeChain"]
+    own.until(lambda: by_alias(own.full(id))[alias].get("volumeChain") == chain, "its disk is prepared again")
     after = by_alias(own.full(id))
     for alias, device in by_alias(before).items():
         lost = {name: value for name, value in device.items() if after[alias].get(name) != value and name != "nicModel"}

@@ -57,11 +57,11 @@ class JobRegistry:
     _jobs: dict[str, Job] = field(factory=dict)
     _work: dict[str, Any] = field(factory=dict)
 
-    def start(self, id: str, description: str, work: Work) -> Job:
+    def start(self, id: str, description: str, work: Work, type: str = "storage") -> Job:
         """`InvalidParameter` (1000) for an id that is known already: a client that asks twice gets one job."""
         if id in self._jobs:
             raise InvalidParameter("job_id", id)
-        job = self._jobs[id] = Job(id, description)
+        job = self._jobs[id] = Job(id, description, type)
         self._work[id] = Deferred.fromCoroutine(self._run(job, work))
         return job
 

@@ -143,7 +143,7 @@ class Merges:
             await running.over
 
         try:
-            self.jobs().start(merge.id, "merge", work).type = "virt"
+            self.jobs().start(merge.id, "merge", work, "virt")
         except VirgateError:
             running.over.addErrback(lambda failure: None)  # its id is another job's: it is told of in vmJobs alone
         if self._alarm is None:
@@ -283,7 +283,6 @@ class Merges:
         self._running.pop(running.merge.id, None)
         told = {"vm": running.machine.id, "job": running.merge.id, "status": "failed" if failure else "done"}
         self.log.info("{vm}: merge {job} is {status}", **told)
-        running.machine.means.events.tell("job.status", id=running.merge.id, vm=told["vm"], status=told["status"])
         if running.over.called:
             return
         if failure is None:

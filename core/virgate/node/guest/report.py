@@ -86,6 +86,7 @@ def _heartbeat(report: Report, arguments: Mapping[str, Any], now: float) -> bool
     return before != (report.free_mib, report.memory)
 
 
+LARGEST = 1 << 64
 MEMORY = frozenset(
     {"mem_total", "mem_unused", "mem_free", "mem_buffers", "mem_cached", "swap_total", "swap_usage"}
     | {"swap_in", "swap_out", "pageflt", "majflt", "minflt"}
@@ -95,11 +96,12 @@ MEMORY = frozenset(
 def _figures(given: Mapping[str, Any]) -> dict[str, str]:
     """Every figure as text: old wires have no integers of 64 bits."""
     found = {}
-    for name, value in given.items():
-        if name in MEMORY and isinstance(value, int | str) and not isinstance(value, bool):
-            shown = str(value) if isinstance(value, str) or abs(value) < 1 << 64 else ""
-            if len(shown) <= 20 and shown.lstrip("-").isdecimal():
-                found[name] = shown
+    for name in MEMORY & given.keys():
+        value = given[name]
+        if type(value) is int and -LARGEST < value < LARGEST:  # a truth value is no figure
+            found[name] = str(value)
+        elif isinstance(value, str) and len(value) <= 20 and value.isascii() and value.lstrip("-").isdecimal():
+            found[name] = value
     return found
 
 

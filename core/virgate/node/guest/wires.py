@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-PAUSE = 0.05
+PAUSE = 0.1
 """Seconds between the first guest that has something to say and the look at all that have."""
 
 

@@ -7,12 +7,15 @@ believed no further than their type.
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from virgate.node.guest.errors import BadMessage
 from virgate.node.guest.messages import LONGEST_TEXT, MOST, filtered
 
 LONGEST = 1 << 20
+ADDRESSES = 100
+"""Of one interface that are kept."""
 ARCHITECTURES = {name: name for name in ("ppc", "ppcle", "ppc64", "ppc64le", "x86", "x86_64")}
 ARCHITECTURES |= dict.fromkeys(("i386", "i586", "i686"), "x86")
 PARTITION = re.compile(r"(/dev/[hsv]d[a-z]+)\d+")
@@ -127,17 +130,18 @@ def interfaces(given: Mapping[str, Any]) -> list[dict[str, Any]]:
     """`netIfaces` of the addresses that the agent told, the loopback included."""
     return [
         {
-            "name": name[:LONGEST_TEXT],
-            "hw": str(one.get("hwaddr") or ""),
+            "name": filtered(name[:LONGEST_TEXT]),
+            "hw": filtered(str(one.get("hwaddr") or "")[:LONGEST_TEXT]),
             "inet": _addresses(one, 0),
             "inet6": _addresses(one, 1),
         }
-        for name, one in list(filtered(dict(given)).items())[:MOST]
+        for name, one in islice(given.items(), MOST)
     ]
 
 
 def _addresses(interface: Mapping[str, Any], kind: int) -> list[str]:
-    return [str(one.get("addr", "")) for one in interface.get("addrs") or () if one.get("type") == kind]
+    known = (interface.get("addrs") or ())[:ADDRESSES]
+    return [filtered(str(one.get("addr", ""))[:LONGEST_TEXT]) for one in known if one.get("type") == kind]
 
 
 def processors(given: Mapping[str, Any]) -> int:

@@ -25,6 +25,7 @@ SHARED = {
     56: "a device is as it was before",
     59: "a machine has disks that are thrown away at its end",
     75: "the guest, its agent or the hypervisor can never do it",
+    78: "a script forbade it; the message says which, in words that old clients know",
     91: "a parameter of a newer verb cannot be meant",
     99: "the daemon cannot answer yet",
     1000: "a parameter can never be right",

@@ -1,6 +1,6 @@
 """Verbs that move running machines between hosts (spec migration 1)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from virgate.api.verb import Reply, verb
 from virgate.api.wire import Anything, Struct, Text
@@ -15,8 +15,25 @@ async def migrate(node: Node, params: Struct) -> Reply:
     """Begin to move a running machine to another host; mode `file` saves it to storage. Watch migrateStatus."""
     from virgate.node.vm.migration import commands
 
-    machine = await commands.leave(node.machines, params)
+    if params.get("mode") == "file":
+        machine = _save(node, params)
+    else:
+        machine = await commands.leave(node.machines, params)
     return Reply({"progress": machine.standing.progress}, "Migration in progress")
+
+
+def _save(node: Node, params: dict[str, Any]) -> "Machine":
+    from virgate.node.vm.hibernation import save
+    from virgate.node.vm.hibernation.handle import Handle
+    from virgate.node.vm.migration.errors import BadOrder
+
+    machine = node.machines.find(str(params.get("vmId") or params.get("vmID") or ""))
+    volumes = {"memoryDumpVolume": params.get("dst"), "memoryConfVolume": params.get("dstparams")}
+    handle = Handle.of_params(params) or Handle.of_params(volumes)
+    if handle is None:
+        raise BadOrder("mode", "file needs the volumes to save to")
+    save.hibernate(machine, handle)
+    return machine
 
 
 @verb("VM.getMigrationStatus", xmlrpc="migrateStatus")

@@ -132,6 +132,8 @@ class Stored:
 
         await self.killed.step(write)
 
+    async def let_go(self, domain: str, image: str, gone: Sequence[str]) -> None: ...
+
 
 class Disks:
     def __init__(self, stored: Stored) -> None:

@@ -144,6 +144,8 @@ class PlayedStorage:
         if self.fail:
             raise self.fail.pop(0)
 
+    async def let_go(self, domain: str, image: str, gone: Sequence[str]) -> None: ...
+
 
 REFUSED = HypervisorFailed(1, "no")
 INVALID = OperationInvalid(55, "not now")

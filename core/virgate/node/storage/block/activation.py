@@ -87,6 +87,13 @@ class Activation:
             left = [name for name in {*names, *mine} if not self._shown[image, name]]
             await self._hide(self.folder(image), left)
 
+    async def let_go(self, image: str, names: Collection[str]) -> None:
+        """Of an image that stays open: a device of a volume that another host removes would lead nowhere."""
+        async with self._alone():
+            await self._hide(self._opened / image, names)
+            await self._deactivate(names, await self._shown_in(self._opened))
+            await self._hide(self.folder(image), [name for name in names if not self._shown[image, name]])
+
     async def rest(self, *names: str) -> None:
         """Takes the devices of volumes away that nobody uses; a failure leaves them, and is only logged."""
         async with self._alone():

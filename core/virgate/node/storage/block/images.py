@@ -208,6 +208,9 @@ class BlockImages(ImageStore):
         found = await self._catalog.entries()
         await self.activation.close(image, [entry.name for entry in found.values() if entry.image == part(image)])
 
+    async def let_go(self, image: str, volumes: Sequence[str]) -> None:
+        await self.activation.let_go(part(image), volumes)
+
     async def _with_parents(self, image: str, volumes: Sequence[str]) -> list[str]:
         """The volumes and all that they are based on; one that is being made is not based on anything yet."""
         found = await self._catalog.entries()

@@ -181,3 +181,6 @@ class ImageStore(ABC):
     @abstractmethod
     async def close(self, image: str) -> None:
         """Ends what `open` did."""
+
+    async def let_go(self, image: str, volumes: Sequence[str]) -> None:  # noqa: B027
+        """The machine that the image is open for uses these volumes of it no more."""

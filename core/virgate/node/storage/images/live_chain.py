@@ -9,7 +9,9 @@ from itertools import pairwise
 from typing import Any
 
 from attrs import evolve, frozen
+from twisted.logger import Logger
 
+from virgate.errors import VirgateError
 from virgate.node.storage.formats.volume_metadata import Legality, VolumeMetadata, VolumeRole
 from virgate.node.storage.images.chain import Image
 from virgate.node.storage.images.jobs import Jobs, on_image
@@ -17,6 +19,8 @@ from virgate.node.storage.images.jobs import Jobs, on_image
 
 @frozen
 class LiveChain:
+    log = Logger()
+
     jobs: Jobs
 
     async def agree(self, domain: str, image: str, actual: Sequence[str], gone: Sequence[str]) -> None:
@@ -31,6 +35,14 @@ class LiveChain:
             survey = await found.images.survey(image)
             for volume, right in agreed(survey, actual, gone).items():
                 await found.images.write(image, volume, right)
+
+    async def let_go(self, domain: str, image: str, gone: Sequence[str]) -> None:
+        """No machine of this host uses the volumes any more. What keeps one from being let go is only logged."""
+        found = await self.jobs.domains.find(domain)
+        try:
+            await found.images.let_go(image, gone)
+        except (OSError, VirgateError) as problem:
+            self.log.warn("volumes of {image} stay in use here: {problem}", image=image, problem=problem)
 
 
 def agreed(survey: Image, actual: Sequence[str], gone: Sequence[str]) -> dict[str, VolumeMetadata]:

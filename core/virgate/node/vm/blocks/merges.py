@@ -32,6 +32,8 @@ class Syncing(Protocol):
 
     async def agree(self, domain: str, image: str, actual: Sequence[str], gone: Sequence[str]) -> None: ...
 
+    async def let_go(self, domain: str, image: str, gone: Sequence[str]) -> None: ...
+
 
 @define(eq=False)
 class Running:
@@ -236,6 +238,7 @@ class Merges:
             await self._pivot(running, volumes)
         elif step is Step.SETTLE:
             await self.syncing.agree(merge.domain, merge.image, volumes, merge.gone)
+            await self.syncing.let_go(merge.domain, merge.image, merge.gone)
             await machine.devices_changed()
             await kept.drop(machine, merge)
             self._end(running)

@@ -41,6 +41,9 @@ class Steps:
         self.sent = data
         return True
 
+    async def restart(self, domains: Any, uuid: str) -> None:
+        self.note("qemu reboot")
+
     async def shut_down(self, domains: Any, uuid: str) -> None:
         self.note("qemu")
         if self.refuse:
@@ -48,7 +51,7 @@ class Steps:
 
     def begin(self, **how: Any) -> None:
         self.begun = self.host.clock.seconds()
-        power_down(self.machine, reboot=False, delay=2, timeout=1, message="bye", **how)
+        power_down(self.machine, **{"reboot": False, "delay": 2, "timeout": 1, "message": "bye", **how})
 
     def all(self) -> list[tuple[str, float]]:
         """Lets ten seconds pass in tenths."""
@@ -56,7 +59,7 @@ class Steps:
         for _ in range(100):
             self.host.clock.advance(0.1)
             for call in self.host.domains.calls[seen:]:
-                if call[0] in ("shutdown", "destroy"):
+                if call[0] in ("shutdown", "destroy", "reboot", "reset"):
                     self.note(call[0])
             seen = len(self.host.domains.calls)
         return [(step, round(at)) for step, at in self.done]
@@ -67,6 +70,7 @@ async def steps(host: Host, params: dict[str, Any], monkeypatch: pytest.MonkeyPa
     machine = await host.running(params)
     made = Steps(host, machine)
     monkeypatch.setattr(hypervisor, "shut_down", made.shut_down)
+    monkeypatch.setattr(hypervisor, "restart", made.restart)
     return made
 
 
@@ -97,3 +101,22 @@ def test_an_agent_that_is_known_to_be_away_is_not_asked(steps: Steps) -> None:
     steps.agent.qemu.link = Link.DISCONNECTED
     steps.begin(force=False)
     assert steps.all() == [("shutdown", 0)]
+
+
+def test_a_reboot_takes_the_same_way_and_ends_when_the_guest_has_rebooted(steps: Steps) -> None:
+    steps.agent.receive(line("heartbeat", **{"free-ram": "1"}))
+    steps.begin(reboot=True, force=True)
+    assert steps.all() == [("qemu reboot", 0), ("agent", 1), ("reboot", 4), ("reset", 5)]
+    assert b'"reboot": "True"' in steps.sent
+    steps.done.clear()
+    steps.host.domains.calls.clear()
+    steps.begin(reboot=True, force=True)
+    steps.host.events.tell("libvirt.reboot", uuid=steps.machine.id)
+    assert steps.all() == [("qemu reboot", 0)]
+
+
+def test_what_the_client_leaves_out_is_the_settings(steps: Steps) -> None:
+    steps.agent.receive(line("heartbeat", **{"free-ram": "1"}))
+    steps.agent.qemu.link = Link.DISCONNECTED
+    steps.begin(force=False, delay="", timeout=None, message="")
+    assert b'"timeout": 30, "message": "System going down"' in steps.sent

@@ -33,7 +33,7 @@ class Watch:
         root = tree.parse(record.xml or "<domain/>")
         luggage.unpack(self.agent, {**metadata.read(root).values, **record.conf})
         found = places.find(root)
-        self.agent.qemu.present = found.qemu and settings.ask_qemu_agent
+        self.agent.qemu.present = found.qemu
         self.channel = self._channel(found.path, folders, settings.timeout, readers)
         machine.agent = self.agent
         machine.shown.append(self.shown)

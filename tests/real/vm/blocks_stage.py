@@ -140,16 +140,20 @@ class Disks:
         self._stored = stored
 
     async def prepare(self, disk: DiskRequest) -> DiskSource:
-        return DiskSource(str(self._stored.path(disk.volume_id)), "qcow2", "file")
+        path = self._stored.path(disk.volume_id)
+        return DiskSource(str(path), "qcow2", "block" if path.is_block_device() else "file")
 
     async def teardown(self, disk: DiskRequest) -> None: ...
 
 
-def write(path: Path, number: int) -> None:
-    """A pattern of its own into a cluster of its own, while no machine uses the volume."""
-    pattern = f"write -P {number % 255 + 1} {number * CLUSTER} {CLUSTER}"
-    alone = {"driver": "qcow2", "backing": None, "file": {"driver": "file", "filename": str(path)}}
-    subprocess.run(["qemu-io", "-c", pattern, f"json:{json.dumps(alone)}"], check=True, capture_output=True)
+def write(path: Path, number: int, bulk: int = 0) -> None:
+    """A pattern of its own into a cluster of its own, while no machine uses the volume; bulk behind them all."""
+    commands = [f"write -P {number % 255 + 1} {number * CLUSTER} {CLUSTER}"]
+    commands += [f"write -P 255 {CAPACITY // 2} {bulk}"] if bulk else []
+    driver = "host_device" if path.is_block_device() else "file"
+    alone = {"driver": "qcow2", "backing": None, "file": {"driver": driver, "filename": str(path)}}
+    parts = [part for command in commands for part in ("-c", command)]
+    subprocess.run(["qemu-io", *parts, f"json:{json.dumps(alone)}"], check=True, capture_output=True)
 
 
 def read(path: Path, numbers: Iterable[int]) -> None:
@@ -178,3 +182,33 @@ async def either(work: Deferred[Any], killed: Killed) -> bool:
     work.addBoth(end(False))
     killed.dead.addCallback(end(True))
     return await ended
+
+
+@define
+class Devices(Stored):
+    """The same on thin volumes: loop devices that are longer only when somebody asks for it."""
+
+    first: int = 1 * MiB
+    loops: dict[str, str] = field(factory=dict)
+
+    def make(self, volume: str, parent: str | None = None) -> None:
+        file = self.folder.parent / f"{volume}.file"
+        file.write_bytes(bytes(self.first))
+        made = subprocess.run(["losetup", "--find", "--show", file], check=True, capture_output=True, text=True)
+        self.loops[volume] = made.stdout.strip()
+        self.path(volume).symlink_to(self.loops[volume])
+        super().make(volume, parent)
+
+    async def info(self, domain: str, image: str, volume: str) -> dict[str, Any]:
+        size = (self.folder.parent / f"{volume}.file").stat().st_size
+        return {**await super().info(domain, image, volume), "apparentsize": str(size)}
+
+    async def grow_for(self, disk: Any, capacity: int, written: int, *, doubled: bool = False) -> int:
+        with (self.folder.parent / f"{disk.volume}.file").open("r+b") as file:
+            file.truncate(written)
+        subprocess.run(["losetup", "--set-capacity", self.loops[disk.volume]], check=True)
+        return await super().grow_for(disk, capacity, written, doubled=doubled)
+
+    def close(self) -> None:
+        for loop in self.loops.values():
+            subprocess.run(["losetup", "--detach", loop], check=True)

@@ -1,6 +1,6 @@
 """Snapshots and merges on real QEMU under a daemon that is killed at every single call, and started anew."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +8,11 @@ import pytest
 import pytest_twisted
 from attrs import define, evolve
 from real.vm.blocks_stage import (
+    CAPACITY,
     DOMAIN,
     IMAGE,
     POOL,
+    Devices,
     Disks,
     Dying,
     Killed,
@@ -31,6 +33,7 @@ from virgate.node.vm.blocks.merges import Merges
 from virgate.node.vm.blocks.merging import Wanted
 from virgate.node.vm.machine import Machine
 from virgate.node.vm.registry import Machines
+from virgate.units import MiB
 
 DRIVE = {"domainID": DOMAIN, "imageID": IMAGE}
 
@@ -44,6 +47,8 @@ class Stage:
     vm: str
     made: int = 1
     written: int = 0
+    bulk: int = 0
+    """Bytes of other data in each layer."""
     ends: Any = None
 
     async def daemon(self, killed: Killed) -> tuple[Machine, Merges, Machines]:
@@ -69,7 +74,7 @@ class Stage:
         base, new = self.top(machine), volume_id(self.made)
         self.made += 1
         self.stored.make(new, base)
-        write(self.stored.path(new), self.written)
+        write(self.stored.path(new), self.written, self.bulk)
         self.written += 1
         await snapshot.snapshot(machine, [{**DRIVE, "baseVolumeID": base, "volumeID": new}])
         return new
@@ -81,12 +86,21 @@ class Stage:
         return list(chain.read(tree.parse(machine.record.xml))["vda"].volumes)
 
 
-@pytest_twisted.async_yield_fixture
-async def stage(bench: Any, params: dict[str, Any], tmp_path: Path) -> AsyncIterator[Stage]:
+@pytest.fixture
+def stored(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stored]:
     folder = tmp_path / POOL / DOMAIN / "images" / IMAGE
     folder.mkdir(parents=True)
-    stored = Stored(folder)
-    stored.make(volume_id(0))
+    made: Stored = getattr(request, "param", Stored)(folder)
+    try:
+        made.make(volume_id(0))
+        yield made
+    finally:
+        if isinstance(made, Devices):
+            made.close()
+
+
+@pytest_twisted.async_yield_fixture
+async def stage(bench: Any, params: dict[str, Any], stored: Stored) -> AsyncIterator[Stage]:
     bench.machines.means = evolve(bench.machines.means, disks=Disks(stored))
     ids = {"poolID": POOL, "volumeID": volume_id(0), **DRIVE}
     disk = {"type": "disk", "device": "disk", "iface": "virtio", "format": "cow", **ids}
@@ -97,6 +111,7 @@ async def stage(bench: Any, params: dict[str, Any], tmp_path: Path) -> AsyncIter
     yield made
     if made.ends:
         made.ends()
+    await bench.machines.destroy(machine.id)
 
 
 async def merged(stage: Stage, active: bool, killed: Killed) -> bool:
@@ -149,3 +164,14 @@ async def killed_everywhere(stage: Stage, active: bool, done: bool) -> int:
 @pytest_twisted.ensureDeferred
 async def test_a_merge_survives_a_daemon_killed_at_any_call(stage: Stage, active: bool, done: bool) -> None:
     assert await killed_everywhere(stage, active, done) > 5
+
+
+@pytest.mark.parametrize("stored", [Devices], indirect=True)
+@pytest.mark.parametrize("active", [True, False], ids=["top", "middle"])
+@pytest_twisted.ensureDeferred
+async def test_a_thin_base_has_room_for_what_is_merged_into_it(stage: Stage, stored: Devices, active: bool) -> None:
+    stored.first = 8 * MiB
+    stage.bulk = 6 * MiB
+    assert not await merged(stage, active, Killed())
+    ((base, capacity, written),) = stored.grown
+    assert (base, capacity, written) == (volume_id(0), CAPACITY, 9 * MiB)

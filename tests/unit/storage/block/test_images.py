@@ -432,3 +432,16 @@ def test_metadata_that_are_converted_go_where_the_newer_form_lies(block):
     now(block.images.write(uuid(3), uuid(4), metadata, version=4, converting=True))
     block.images.version = 5
     assert now(block.images.survey(uuid(3))).volume(uuid(4)).metadata == metadata
+
+
+def test_a_machine_lets_go_of_volumes_of_its_image_that_were_merged(block):
+    block.make(1, 1)
+    block.make(1, 2, parent=1)
+    folder = now(block.images.open(uuid(3)))
+    assert block.active() == {1, 2}
+    for _ in range(2):
+        now(block.images.let_go(uuid(3), [uuid(4, 2)]))
+        assert block.active() == {1}
+        assert [path.name for path in folder.iterdir()] == [uuid(4)]
+    now(block.images.close(uuid(3)))
+    assert block.active() == set()

@@ -85,6 +85,7 @@ class Machines:
             self._late.close()
         if self._screens is not None:
             self._screens.close()
+            self._screens = None
         self.recovery.stop()
         self.sampler.stop()
 

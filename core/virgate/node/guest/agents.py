@@ -9,15 +9,16 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from virgate.node.guest import places
-from virgate.node.guest.agent import GuestAgent
 from virgate.node.guest.qemu.looks import Looks
 from virgate.node.guest.qemu.state import Link
 from virgate.node.guest.settings import GuestSettings
-from virgate.node.guest.watch import Watch
 from virgate.node.guest.wires import Wires
 from virgate.node.vm.life import Status
 
 if TYPE_CHECKING:
+    from virgate.node.guest.agent import GuestAgent
+    from virgate.node.guest.watch import Watch
+    from virgate.node.vm.machine import Machine
     from virgate.node.vm.registry import Machines
 
 TICK = 1.0
@@ -42,7 +43,7 @@ class Agents:
     def __len__(self) -> int:
         return len(self._watched)
 
-    def __iter__(self) -> Iterator[GuestAgent]:
+    def __iter__(self) -> "Iterator[GuestAgent]":
         return iter([watch.agent for watch in self._watched.values()])
 
     def start(self) -> None:
@@ -68,7 +69,7 @@ class Agents:
         for vm in tuple(self._watched):
             self._dismiss(vm)
 
-    def get(self, vm: str) -> GuestAgent | None:
+    def get(self, vm: str) -> "GuestAgent | None":
         watch = self._watched.get(vm)
         return watch.agent if watch is not None else None
 
@@ -81,9 +82,15 @@ class Agents:
             if machine is not None and not machine.vitals.alive and not machine.record.external:
                 self._sweep(vm)
         elif vm not in self._watched and machine.vitals.status in THERE and not machine.record.external:
-            self._watched[vm] = Watch(machine, self._settings, (self._folder, *places.LIBVIRTS), self._wires)
-            if not self._clock.running:
-                self._clock.start(TICK, now=False)
+            self._watch(machine)
+
+    def _watch(self, machine: "Machine") -> None:
+        from virgate.node.guest.watch import Watch
+
+        folders = (self._folder, *places.LIBVIRTS)
+        self._watched[machine.id] = Watch(machine, self._settings, folders, self._wires)
+        if not self._clock.running:
+            self._clock.start(TICK, now=False)
 
     def _dismiss(self, vm: str) -> None:
         watch = self._watched.pop(vm, None)

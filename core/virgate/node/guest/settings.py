@@ -10,7 +10,6 @@ class GuestSettings:
     """Agents inside machines: the oVirt guest agent and the QEMU guest agent."""
 
     timeout: float = option(30.0, "Seconds without a word after which what changes quickly is taken back.", gt(0))
-    reply_timeout: float = option(10.0, "Seconds that a guest may take for its scripts before a move or a save.", ge(0))
     ask_qemu_agent: bool = option(True, "Ask the QEMU guest agents of all machines for what they know.")
     poll_period: float = option(5.0, "Seconds between two looks at which QEMU agents are to be asked.", gt(0))
     command_timeout: int = option(1, "Seconds that a QEMU agent has for each answer.", ge(1))

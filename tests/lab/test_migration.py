@@ -232,3 +232,14 @@ def test_a_stream_that_breaks_ends_the_move_and_not_the_guest(hosts: list[Daemon
     assert north.until_over(vm)[0] in (12, 102)
     north.until_status(vm, "Up")
     south.until(lambda: south.status(vm) == "gone", "the destination forgets it")
+
+
+def test_after_post_copy_the_source_has_nothing_left(hosts: list[DaemonHost], vm: str) -> None:
+    north, south = hosts
+    later = {"stalling": [{"limit": 1000, "action": {"name": "postcopy", "params": []}}]}
+    north.move(vm, south, maxBandwidth=5, convergenceSchedule=later)
+    streaming(north, vm)
+    north.host.libvirtd.virsh("migrate-postcopy", vm)
+    north.until(lambda: north.status(vm) == "gone", "the source forgets it", 60)
+    south.until_status(vm, "Up")
+    assert vm not in north.defined()

@@ -99,3 +99,19 @@ async def test_news_missed_while_libvirt_was_away_are_seen(host: Host, move: Any
     host.clock.advance(1)
     assert found.vitals.status is Status.UP
     await machines.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_disks_of_one_that_does_not_come_are_released_by_its_destroy(
+    host: Host, move: Any, params: dict[str, Any]
+) -> None:
+    image = {"poolID": "p", "domainID": "d", "imageID": "i", "volumeID": "v"}
+    drive = {"type": "disk", "device": "disk", "iface": "virtio", "format": "raw", **image}
+    machine = await host.running(params | {"devices": [drive]})
+    machines, found = await again(host, machine, "paused", "migration")
+    host.disks.calls.clear()
+    host.domains.stop(found.id, "failed")
+    assert found.vitals.exit is not None and found.vitals.exit.reason == 8
+    await machines.destroy(found.id)
+    assert host.disks.calls == [("teardown", "vda")]
+    await machines.stop()

@@ -146,6 +146,7 @@ class Arrival:
         try:
             self._turn.callback(None)
             readback.note_paths(machine.record.conf, await self._preparation.disks(self._undo))
+            await self._preparation.host_devices(self._undo)
         finally:
             slots.release()
         self._wish.check()
@@ -276,7 +277,8 @@ class Arrival:
         machine = self._machine
         self.log.warn("{vm} does not arrive: {why}", vm=machine.id, why=exit.message)
         await self._undo.aclose()
-        machine.record.disks = ()  # torn down already; destroy has only its hooks to run
+        if self._turn.called:  # else an earlier daemon prepared them, and destroy has to tear them down
+            machine.record.disks = ()
         machine.life.down(exit)
         self._release()
 

@@ -378,6 +378,18 @@ def test_a_daemon_killed_in_the_middle_leaves_a_machine_that_can_be_read(guest: 
     assert house.prepared() == []
 
 
+def test_a_disk_that_leaves_while_no_daemon_runs_is_torn_down_by_the_next(guest: Guest) -> None:
+    house, volume = guest.house, guest.house.make_volume()
+    guest.ask("hotplugDisk", drive={**DISK, **volume})
+    guest.until("ls /sys/block", "vda")
+    house.kill()
+    house.libvirtd.virsh("detach-disk", guest.vm, "vda")
+    house.start("--set=machines.unplug_timeout=12")
+    house.rejoin()
+    assert [one["device"] for one in guest.devices("disk")] == ["cdrom"]
+    house.until(lambda: house.prepared() == [], "the next daemon saw to it")
+
+
 def _quietly(house: House, vm: str, volume: dict[str, str]) -> None:
     with contextlib.suppress(Exception):
         house.beside().call("hotplugDisk", {"vmId": vm, "drive": {**DISK, **volume}})

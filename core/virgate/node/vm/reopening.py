@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from virgate.domxml.facts import DiskRequest
 from virgate.errors import VirgateError
 from virgate.hookspecs.documents import JsonDocument
 from virgate.node.vm import readback
@@ -55,10 +56,22 @@ class Reopening:
         for disk in record.disks:
             if not disk.is_image:
                 continue
+            if not readback.has_disk(record.conf, disk):
+                await self._let_go(machine, disk)
+                continue
             source = await means.disks.prepare(disk)
             readback.note_chain(record.conf, disk, source)
             data = JsonDocument(readback.drive(record.conf, disk, source))
             await means.hooks.after_disk_prepare(vm=record.subject, data=data)
+
+    async def _let_go(self, machine: "Machine", disk: DiskRequest) -> None:
+        """A disk that left the guest while no daemon ran, or that an earlier one died over plugging."""
+        means, record = machine.means, machine.record
+        async with machine.changing:
+            if not readback.has_disk(record.conf, disk):
+                await means.guards.give_back(machine.id, [disk])
+                await means.disks.teardown(disk)
+                record.disks = tuple(one for one in record.disks if one is not disk)
 
     async def _pause(self, reactor: Any, seconds: float) -> None:
         waiting: Deferred[None] = deferLater(reactor, seconds)

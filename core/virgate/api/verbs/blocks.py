@@ -41,6 +41,12 @@ async def merge(
     await node.blocks.merges.begin(node.machines.find(vm), Wanted(drive, base, top, id, bandwidth))
 
 
+@verb("Job.abort", xmlrpc="abortJob")
+async def abort(node: Node, job: Text) -> None:
+    """Abort a merge: the disk keeps its volumes, and the job is said to have failed."""
+    await node.blocks.merges.abort(job)
+
+
 @verb("VM.freeze", xmlrpc="freeze")
 async def freeze(node: Node, vm: Text) -> None:
     """Freeze the guest's file systems, through its QEMU agent; nothing is written until they are thawed."""

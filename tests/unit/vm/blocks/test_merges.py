@@ -6,7 +6,7 @@ from unit.vm.blocks.conftest import BASE, DOMAIN, DRIVE, FOLDER, IMAGE, INVALID,
 
 from virgate.node.storage.errors import DomainNotActive
 from virgate.node.vm.blocks import kept
-from virgate.node.vm.blocks.errors import BaseTooSmall, MergeFailed, NoSuchDrive
+from virgate.node.vm.blocks.errors import BaseTooSmall, MergeFailed, NoSuchDrive, NotUnderWay
 from virgate.node.vm.blocks.merging import Wanted
 
 COMMIT, ACTIVE = 3, 4
@@ -142,6 +142,8 @@ def test_a_client_may_abort(machine, played, merges):
     played.move(BASE, MIDDLE, TOP)
     hear(merges, machine, "canceled")
     assert "aborted" in jobs(merges)["job"]["error"]["message"]
+    with pytest.raises(NotUnderWay):
+        now(merges.abort("job"))
 
 
 def test_a_hypervisor_that_refuses_leaves_nothing_behind(machine, played, merges):

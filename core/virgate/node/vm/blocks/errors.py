@@ -166,6 +166,15 @@ class BaseTooSmall(MachineError):
 
 
 @error
+class NotUnderWay(MachineError):
+    """There is nothing to abort: the job is over, or was never begun."""
+
+    code: ClassVar[int] = 84
+    text: ClassVar[str] = "Job {self.job} is not active"
+    job: str
+
+
+@error
 class BadTimeout(MachineError):
     """A timeout that is no positive number of minutes."""
 

@@ -17,7 +17,7 @@ from virgate.errors import VirgateError
 from virgate.libvirt import blocks
 from virgate.libvirt.errors import DomainNotFound, HypervisorFailed
 from virgate.node.vm.blocks import chain, kept, merging
-from virgate.node.vm.blocks.errors import MergeFailed
+from virgate.node.vm.blocks.errors import MergeFailed, NotUnderWay
 from virgate.node.vm.blocks.kept import Merge
 from virgate.node.vm.blocks.merge_steps import Step, next_step
 from virgate.node.vm.errors import NoSuchMachine
@@ -127,11 +127,16 @@ class Merges:
                 raise MergeFailed(machine.id, f"job {one.merge.id} works on the image already: wait for its end")
 
     async def abort(self, id: str) -> None:
-        """The disk keeps its chain. Does nothing for a merge that is as good as done."""
-        running = self._running[id]
+        """The disk keeps its chain; `NotUnderWay` (84), also for a merge that only storage has still to hear of."""
+        running = self._running.get(id)
+        if running is None or await self._job(running) is None:
+            raise NotUnderWay(id)
         running.aborted = True
         await blocks.abort(running.machine.means.domains, running.machine.id, running.merge.target)
         self.look(running)
+
+    async def _job(self, running: Running) -> blocks.BlockJob | None:
+        return await blocks.job(running.machine.means.domains, running.machine.id, running.merge.target)
 
     def knows(self, id: str) -> bool:
         return id in self._running
@@ -227,7 +232,7 @@ class Merges:
 
     async def _step(self, running: Running) -> None:
         machine, merge = running.machine, running.merge
-        job = await blocks.job(machine.means.domains, machine.id, merge.target)
+        job = await self._job(running)
         await machine.document()  # after the look at the job: it may be ahead of it, and never behind
         found = chain.read(tree.parse(machine.record.xml)).get(merge.target)
         if job is not None:

@@ -16,6 +16,7 @@ UNSAID: dict[str, Any] = {
 }
 KEPT = ("appsList", "guestIPs", "guestFQDN")
 """What is still told of a guest whose agent is silent."""
+NESTED = (dict, list)
 KNOWN_BY_QEMU = re.compile(r"qemu[ -](guest[ -]agent|ga)\b|kernel-", re.IGNORECASE)
 """Applications that the QEMU agent tells better."""
 
@@ -48,7 +49,7 @@ def usage(free_mib: int, memory_mib: int) -> str:
 def copied(value: Any) -> Any:
     """The value anew, because hooks change what they are given."""
     if isinstance(value, dict):
-        return {name: copied(one) for name, one in value.items()}
+        return {name: copied(one) if isinstance(one, NESTED) else one for name, one in value.items()}
     if isinstance(value, list):
-        return [copied(one) for one in value]
+        return [copied(one) if isinstance(one, NESTED) else one for one in value]
     return value

@@ -1,8 +1,9 @@
 """Imports the reactor without what a daemon that encrypts nothing need not hold: 15 MiB of TLS, 5 MiB of other things.
 
-Twisted takes OpenSSL, and by way of the standard library's HTTP client ssl, wherever it finds them; that client it
-imports for an old name of its own, and asyncio for the names of two types. They are hidden or replaced by stand-ins
-while the reactor is imported and can be imported afterwards; a port with TLS does that when it opens.
+Twisted takes OpenSSL, and by way of the standard library's HTTP client ssl, wherever it finds them; that client and
+html, with its table of all characters, it imports for old names of its own, and asyncio for the names of two types.
+They are hidden or replaced by stand-ins while the reactor is imported and can be imported afterwards; a port with TLS
+does that when it opens.
 """
 
 import ctypes
@@ -20,8 +21,15 @@ def _is_coroutine(thing: object) -> bool:
     return type(thing) is CoroutineType or isinstance(thing, Coroutine)
 
 
+def _escape(text: str, quote: bool = True) -> str:
+    from html import escape
+
+    return escape(text, quote)
+
+
 STAND_INS: dict[str, dict[str, Any]] = {
     "http.cookiejar": {},
+    "html": {"escape": _escape},
     "asyncio": {"AbstractEventLoop": Any, "Future": list, "iscoroutine": _is_coroutine},
 }
 """The two types of asyncio stand in annotations only."""

@@ -1,16 +1,23 @@
 """Secrets that libvirt keeps for storage: in its memory only, and told to nobody."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import libvirt
+from twisted.logger import Logger
 
+from virgate.errors import VirgateError
 from virgate.libvirt.connection import Hypervisor
 
+OURS = "ovirt/"
+"""How usage ids of this product's secrets begin."""
 USAGE_TYPES = {
     "ceph": libvirt.VIR_SECRET_USAGE_TYPE_CEPH,
     "iscsi": libvirt.VIR_SECRET_USAGE_TYPE_ISCSI,
     "volume": libvirt.VIR_SECRET_USAGE_TYPE_VOLUME,
 }
+
+log = Logger()
 
 
 async def listed(hypervisor: Hypervisor) -> dict[str, str]:
@@ -41,3 +48,14 @@ async def undefine(hypervisor: Hypervisor, uuid: str) -> None:
                 one.undefine()
 
     await hypervisor.call(forget)
+
+
+async def forget_ours(hypervisor: Hypervisor, keep: Iterable[str] = ()) -> None:
+    """At the start and the end of the daemon: what it registered belongs to its manager's session."""
+    kept = set(keep)
+    for uuid, usage in (await listed(hypervisor)).items():
+        if usage.startswith(OURS) and uuid not in kept:
+            try:
+                await undefine(hypervisor, uuid)
+            except VirgateError as problem:
+                log.warn("secret {uuid} stays with libvirt: {why}", uuid=uuid, why=problem)

@@ -73,7 +73,7 @@ class Node:
             )
 
     async def _forget_secrets(self) -> None:
-        from virgate.node.host.secrets import forget_ours
+        from virgate.libvirt.secrets import forget_ours
 
         try:
             await forget_ours(self.hypervisor)

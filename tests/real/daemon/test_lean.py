@@ -9,6 +9,9 @@ import virgate.daemon
 assert "OpenSSL" not in sys.modules and "ssl" not in sys.modules, "a TLS library was imported"
 import virgate.daemon.service
 assert "http.client" not in sys.modules, "an HTTP client was imported"
+assert "html" not in sys.modules, "a table of all characters was imported"
+import twisted.python.compat
+assert twisted.python.compat.escape("<") == "&lt;"
 from http import cookiejar
 assert cookiejar.CookieJar
 assert "asyncio" not in sys.modules

@@ -1,7 +1,6 @@
 """Passwords of storage that libvirt needs to open disks (spec xmlrpc-host-vm 2.5, registerSecrets).
 
-They are handed to libvirt and kept nowhere else. Those of this product have a usage id that begins with `ovirt/`; they
-do not outlive the daemon.
+They are handed to libvirt and kept nowhere else, and do not outlive the daemon.
 """
 
 import base64
@@ -10,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import field, frozen
-from twisted.logger import Logger
 
 from virgate.domxml.tree import element, one_line
 from virgate.errors import VirgateError, error
@@ -19,11 +17,8 @@ from virgate.ids import is_uuid
 if TYPE_CHECKING:
     from virgate.libvirt.connection import Hypervisor
 
-OURS = "ovirt/"
 ELEMENTS = {"ceph": "name", "iscsi": "target", "volume": "volume"}
 """Usage types, and the element of libvirt's document that holds the usage id."""
-
-log = Logger()
 
 
 @error
@@ -102,7 +97,7 @@ async def register(hypervisor: "Hypervisor", given: Iterable[object], *, clear: 
 
     wanted = [Secret.read(one) for one in given]
     if clear:
-        await forget_ours(hypervisor, keep={secret.uuid for secret in wanted})
+        await secrets.forget_ours(hypervisor, keep={secret.uuid for secret in wanted})
     for secret in wanted:
         try:
             await secrets.define(hypervisor, secret.uuid, secret.usage, secret.xml, secret.value)
@@ -123,16 +118,3 @@ async def unregister(hypervisor: "Hypervisor", uuids: Iterable[Any]) -> None:
             await secrets.undefine(hypervisor, uuid)
         except VirgateError as problem:
             raise CannotUnregister(uuid, str(problem)) from problem
-
-
-async def forget_ours(hypervisor: "Hypervisor", keep: Iterable[str] = ()) -> None:
-    """At the start and the end of the daemon: what it registered belongs to its manager's session."""
-    from virgate.libvirt import secrets
-
-    kept = set(keep)
-    for uuid, usage in (await secrets.listed(hypervisor)).items():
-        if usage.startswith(OURS) and uuid not in kept:
-            try:
-                await secrets.undefine(hypervisor, uuid)
-            except VirgateError as problem:
-                log.warn("secret {uuid} stays with libvirt: {why}", uuid=uuid, why=problem)

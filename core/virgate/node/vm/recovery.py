@@ -104,8 +104,6 @@ class Recovery:
                 await self._one(found)
 
     async def _one(self, found: "DomainSummary") -> None:
-        from virgate.node.vm.migration import finding
-
         try:
             text = await self._means.domains.xml(found.uuid)
         except DomainNotFound:
@@ -122,13 +120,21 @@ class Recovery:
             self.unreadable[found.uuid] = str(failure) or type(failure).__name__
             self.log.failure("{vm} is left running as it is: it cannot be read", vm=found.uuid)
             return
-        if not await finding.place(self._machines, machine, found):
+        if not await self._moves(machine, found):
             if found.uuid in self._machines:
                 return
             self._place(machine, found, exit)
         self._machines.adopt(machine)
         self._reopening.begin(machine)
         self.log.info("recovered {vm}: {status}", vm=machine.id, status=str(machine.vitals.status))
+
+    async def _moves(self, machine: Machine, found: "DomainSummary") -> bool:
+        """Whether it is on its way to or from here; then its move was taken over."""
+        if machine.record.external or found.state in GONE_STATES:
+            return False
+        from virgate.node.vm.migration import finding
+
+        return await finding.place(self._machines, machine, found)
 
     def _rebuild(self, uuid: str, root: tree.Element, text: str, *, external: bool) -> tuple[Machine, Exit | None]:
         kept = inscription.read(root, self._means.facts())

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -232,6 +233,23 @@ def test_a_stream_that_breaks_ends_the_move_and_not_the_guest(hosts: list[Daemon
     assert north.until_over(vm)[0] in (12, 102)
     north.until_status(vm, "Up")
     south.until(lambda: south.status(vm) == "gone", "the destination forgets it")
+
+
+WAYS: list[dict[str, Any]] = [
+    {"tunneled": "true"},
+    {"autoConverge": "true", "compressed": "true"},
+    {"parallel": 2, "maxBandwidth": 500},
+]
+
+
+def test_memory_goes_every_way_that_libvirt_offers(hosts: list[DaemonHost], vm: str) -> None:
+    here, there = hosts
+    for way in WAYS:
+        here.move(vm, there, **way)
+        assert here.until_over(vm) == DONE, (way, here.said())
+        there.until_status(vm, "Up")
+        here.call("destroy", vm)
+        here, there = there, here
 
 
 def test_after_post_copy_the_source_has_nothing_left(hosts: list[DaemonHost], vm: str) -> None:

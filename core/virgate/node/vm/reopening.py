@@ -52,26 +52,24 @@ class Reopening:
                 return
 
     async def _prepare(self, machine: "Machine") -> None:
-        means, record = machine.means, machine.record
-        for disk in record.disks:
+        for disk in machine.record.disks:
             if not disk.is_image:
                 continue
-            if not readback.has_disk(record.conf, disk):
-                await self._let_go(machine, disk)
-                continue
-            source = await means.disks.prepare(disk)
-            readback.note_chain(record.conf, disk, source)
-            data = JsonDocument(readback.drive(record.conf, disk, source))
-            await means.hooks.after_disk_prepare(vm=record.subject, data=data)
+            async with machine.changing:
+                if disk in machine.record.disks:  # and was not unplugged meanwhile
+                    await self._reopen(machine, disk)
 
-    async def _let_go(self, machine: "Machine", disk: DiskRequest) -> None:
-        """A disk that left the guest while no daemon ran, or that an earlier one died over plugging."""
+    async def _reopen(self, machine: "Machine", disk: DiskRequest) -> None:
         means, record = machine.means, machine.record
-        async with machine.changing:
-            if not readback.has_disk(record.conf, disk):
-                await means.guards.give_back(machine.id, [disk])
-                await means.disks.teardown(disk)
-                record.disks = tuple(one for one in record.disks if one is not disk)
+        if not readback.has_disk(record.conf, disk):  # it left while no daemon ran, or was never plugged
+            await means.guards.give_back(machine.id, [disk])
+            await means.disks.teardown(disk)
+            record.disks = tuple(one for one in record.disks if one is not disk)
+            return
+        source = await means.disks.prepare(disk)
+        readback.note_chain(record.conf, disk, source)
+        data = JsonDocument(readback.drive(record.conf, disk, source))
+        await means.hooks.after_disk_prepare(vm=record.subject, data=data)
 
     async def _pause(self, reactor: Any, seconds: float) -> None:
         waiting: Deferred[None] = deferLater(reactor, seconds)

@@ -6,6 +6,7 @@ import pytest_twisted
 from doubles.machines import ID
 from unit.vm.plugging.conftest import MAC, VOLUME
 
+from virgate.domxml.errors import BadDevice
 from virgate.node.vm.plugging import disk, tickets
 
 DRIVE = {"type": "disk", "device": "disk", "iface": "virtio", **VOLUME}
@@ -60,4 +61,18 @@ async def test_the_wish_of_a_client_for_its_leaving_outlives_the_daemon(host: An
     machines = await again(host)
     screens = [one for one in machines.find(ID).record.conf["devices"] if one["type"] == "graphics"]
     assert {one["disconnectAction"] for one in screens} == {"REBOOT"}
+    await machines.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_disk_that_is_unplugged_before_its_storage_is_back_is_not_prepared_any_more(
+    host: Any, machine: Any, domain: Any
+) -> None:
+    await disk.plug(machine, {"drive": DRIVE})
+    host.disks.fail["prepare vdb"] = BadDevice("disk", "no storage yet")
+    machines = await again(host)
+    await disk.unplug(machines.find(ID), {"drive": VOLUME})
+    host.disks.fail.clear()
+    host.clock.advance(60)
+    assert host.disks.calls.count(("prepare", "vdb")) == 1 and host.disks.calls[-1] == ("teardown", "vdb")
     await machines.stop()

@@ -20,9 +20,15 @@ class EventBus:
         self._listeners: defaultdict[str, list[Listener]] = defaultdict(list)
 
     def listen(self, topic: str, listener: Listener) -> Callable[[], None]:
-        """Calls `listener(**fields)` for every event of `topic`; the answer ends it."""
+        """Calls `listener(**fields)` for every event of `topic`; the answer ends it, and may be called again."""
         self._listeners[topic].append(listener)
-        return lambda: self._listeners[topic].remove(listener)
+        listening = [listener]
+
+        def end() -> None:
+            while listening:
+                self._listeners[topic].remove(listening.pop())
+
+        return end
 
     def tell(self, topic: str, **fields: Any) -> None:
         for listener in tuple(self._listeners.get(topic, ())):

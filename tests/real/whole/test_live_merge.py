@@ -1,25 +1,14 @@
 """Snapshots and live merges of a guest that writes all the while, through a whole daemon that is killed as well."""
 
 import pytest
-from real.whole.house import House, new_id
-from real.whole.writer import Writer, patiently
+from real.whole.house import new_id
+from real.whole.writer import one_writer, patiently
 
 
 @pytest.fixture(scope="module")
 def only(libvirtd, guest, tmp_path_factory):
-    """One guest for all: what is killed is the daemon, and that is there again when a test is over."""
-    home = tmp_path_factory.mktemp("house")
-    for name in ("plugins.d", "hooks.d"):
-        (home / name).mkdir()
-    house = House(home, libvirtd)
-    try:
-        house.start("--set=machines.job_period=0.5")
-        house.make_pool()
-        made = Writer(house, guest)
+    with one_writer(libvirtd, guest, tmp_path_factory.mktemp("house")) as made:
         yield made
-        made.console.close()
-    finally:
-        house.close()
 
 
 @pytest.fixture

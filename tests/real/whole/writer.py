@@ -7,7 +7,8 @@ import re
 import select
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ AGENT = (
     """id() { echo "$l" | sed 's/.*"id": *\\([0-9]*\\).*/\\1/'; }""",
     "say() { echo '{\"return\":'$1'}' >&3; }",
     "answer() { case $l in *sync-delimited*) printf '\\377' >&3; say $(id);; *guest-sync*) say $(id);; "
-    "*freeze-freeze*) echo =FRO''ZEN=; sleep $1; say 1;; *freeze-thaw*) echo =THA''WED=; say 1;; "
+    "*freeze-freeze*) echo =FRO''ZEN=; sleep $(cat /delay); say 1;; *freeze-thaw*) echo =THA''WED=; say 1;; "
     '*) echo \'{"error":{"class":"CommandNotFound","desc":"no"}}\' >&3;; esac; }',
 )
 """A QEMU agent in four lines of shell, which says when it freezes and thaws, and does neither."""
@@ -68,6 +69,14 @@ class Console:
             self.read(0.01)
         os.write(self._tty, b"\n")
 
+    def wake(self, seconds: float = 90) -> None:
+        """Waits for the shell; what it said before somebody listened is lost, so it is asked until it answers."""
+        ends = time.monotonic() + seconds
+        while "/ # " not in self.text:
+            assert time.monotonic() < ends, f"no shell: {self.text[-500:]}"
+            self.type("")
+            self.read(1)
+
     def does(self, command: str, seconds: float = 60) -> str:
         """What a command of the guest prints."""
         start = len(self.text)
@@ -97,7 +106,7 @@ class Writer:
         kernel = {"kernelArgs": "console=ttyS0 quiet virgate.shell=1"}
         self.vm = house.up(**{**BOOTS, **kernel, "devices": devices, **params})
         self.console = Console(house.ask("getVmConsole", self.vm)["console"]["path"])
-        self.console.until("VIRGATE-GUEST-UP")
+        self.console.wake()
         self.console.type("stty -echo")
         self.console.does("true")
 
@@ -142,9 +151,12 @@ class Writer:
 
     def start_agent(self, delay: float = 0) -> None:
         """From now on the guest has an agent, which takes its time to freeze."""
+        self.console.does(f"echo {delay} >/delay")
+        if "state='connected'" in self.house.xml(self.vm):
+            return
         for line in AGENT:
             self.console.does(line)
-        self.console.type(f"while read -r l <&3; do answer {delay}; done &")
+        self.console.type("while read -r l <&3; do answer; done &")
         patiently(lambda: "state='connected'" in self.house.xml(self.vm), "the agent is heard")
 
     def new_volume(self) -> dict[str, str]:
@@ -245,3 +257,19 @@ class Writer:
     def is_raw(self) -> bool:
         info = self.house.ask("getVolumeInfo", self.house.domain, self.house.pool, self.image, self.chain[-1])
         return bool(info["info"]["format"] == "RAW")
+
+
+@contextmanager
+def one_writer(libvirtd: Any, guest: Path, home: Path) -> Iterator[Writer]:
+    """A guest for all tests of a module: what they kill is its daemon, which is there again when a test is over."""
+    for name in ("plugins.d", "hooks.d"):
+        (home / name).mkdir()
+    house = House(home, libvirtd)
+    try:
+        house.start("--set=machines.job_period=0.5")
+        house.make_pool()
+        made = Writer(house, guest)
+        yield made
+        made.console.close()
+    finally:
+        house.close()

@@ -4,10 +4,14 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 from lab.guests import PROJECT
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
+
+hypothesis.settings.register_profile("virgate", deadline=None)  # a busy machine proves nothing about the code
+hypothesis.settings.load_profile("virgate")
 
 
 @pytest.fixture(scope="session")

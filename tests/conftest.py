@@ -10,7 +10,9 @@ from lab.guests import PROJECT
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
-hypothesis.settings.register_profile("virgate", deadline=None)  # a busy machine proves nothing about the code
+hypothesis.settings.register_profile(
+    "virgate", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)  # a busy machine proves nothing about the code
 hypothesis.settings.load_profile("virgate")
 
 

@@ -27,13 +27,14 @@ from virgate.node.storage.mailbox.settings import MailboxSettings
 from virgate.node.storage.manager import Storage
 from virgate.node.storage.pools.settings import SpmSettings
 from virgate.node.storage.settings import StorageSettings
-from virgate.node.storage.thin.endpoint import Endpoint
+from virgate.node.peers.endpoint import Endpoint
 from virgate.node.storage.thin.policy import Policy
 from virgate.node.storage.thin.settings import ThinSettings
 from virgate.node.tasks.locks import Locks
 from virgate.node.tasks.manager import Tasks
 from virgate.node.tasks.recoveries import Recoveries
 from virgate.node.tasks.settings import TaskSettings
+from virgate.node.v2v.door import Door
 from virgate.node.vm import payload
 from virgate.node.vm.blocks.watching import Blocks
 from virgate.node.vm.disks import HostDisks
@@ -76,6 +77,7 @@ def assemble(settings: Settings, places: Places, hooks: Hooks, registry: Registr
         hooks,
         storage_report=storage.monitors.entries,
         machines_report=lambda: _report(machines),
+        imports_report=lambda: v2v.told(),
         events=events,
         virt_type=libvirt.virt_type,
     )
@@ -98,6 +100,7 @@ def assemble(settings: Settings, places: Places, hooks: Hooks, registry: Registr
             reactor=_reactor,
         )
     )
+    v2v = Door(places.run_dir / "v2v", places.state_dir / "v2v", storage.images, events)
     watermarks = _watermarks(machines, storage, settings[ThinSettings])
     return Node(
         settings=settings,
@@ -111,6 +114,7 @@ def assemble(settings: Settings, places: Places, hooks: Hooks, registry: Registr
         watermarks=watermarks,
         blocks=Blocks(machines, storage, watermarks),
         host=host,
+        v2v=v2v,
         plugins=registry,
         folders=(channels, consoles),
     )

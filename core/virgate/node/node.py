@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from virgate.node.host.host import Host
     from virgate.node.storage.manager import Storage
     from virgate.node.tasks.manager import Tasks
+    from virgate.node.v2v.door import Door
     from virgate.node.vm.blocks.watching import Blocks
     from virgate.node.vm.registry import Machines
     from virgate.node.vm.thin import Watermarks
@@ -37,6 +38,7 @@ class Node:
     blocks: "Blocks"
     agents: "Agents"
     host: "Host"
+    v2v: "Door"
     plugins: "Registry"
     folders: tuple[Path, ...] = ()
     """Folders that guests' sockets need; libvirt does not make them."""
@@ -55,6 +57,7 @@ class Node:
             self.broken = True
             self.log.failure("storage cannot be opened; nothing works until that is mended and the daemon restarted")
             return
+        self.v2v.start()
         self.host.start()
         await self.hypervisor.start()
         await self._forget_secrets()
@@ -87,6 +90,7 @@ class Node:
         self.watermarks.stop()
         self.agents.stop()
         await self.machines.stop()
+        await self.v2v.stop()
         self.host.stop()
         await self.storage.stop()
         await self.storage.helpers.close()

@@ -44,11 +44,12 @@ class Pieces:
     """Output cut at a separator, walked by one `async for`.
 
     `hold(True)` is called when more than `limit` bytes wait to be taken and `hold(False)` when there is room again.
-    A piece longer than the limit comes in parts; an empty piece does not come at all.
+    A piece longer than the limit comes in parts; an empty piece does not come at all. What is `also` a separator
+    ends a piece, too.
     """
 
-    def __init__(self, separator: bytes, limit: int, hold: Callable[[bool], None]) -> None:
-        self._separator, self._limit, self._hold = separator, limit, hold
+    def __init__(self, separator: bytes, limit: int, hold: Callable[[bool], None], also: bytes = b"") -> None:
+        self._separator, self._limit, self._hold, self._also = separator, limit, hold, also
         self._ready: deque[bytes] = deque()
         self._rest = b""
         self._size = 0
@@ -61,6 +62,8 @@ class Pieces:
     def feed(self, data: bytes) -> None:
         if self._abandoned:
             return
+        if self._also:
+            data = data.replace(self._also, self._separator)
         *whole, self._rest = (self._rest + data).split(self._separator)
         if len(self._rest) > self._limit:
             whole.append(self._rest)

@@ -160,12 +160,12 @@ class Child:
         lines = [line for line in self.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
         return lines[-1].strip() if lines else ""
 
-    def pieces(self, separator: str = "\n") -> Pieces:
-        """Standard output, cut at the separator, to be walked by one `async for`.
+    def pieces(self, separator: str = "\n", also: str = "") -> Pieces:
+        """Standard output, cut at the separator (one character, when there is `also` another), for one `async for`.
 
         The program waits while nobody takes the pieces. When its time is up, TimedOut is raised here, too.
         """
-        self._pieces = Pieces(separator.encode(), self._limit, self._hold)
+        self._pieces = Pieces(separator.encode(), self._limit, self._hold, also.encode())
         self._pieces.feed(self._out.take())
         if self._finished.known:
             self._pieces.end(self._late)

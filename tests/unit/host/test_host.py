@@ -46,7 +46,7 @@ STATISTIC_TYPES = {
     "rxDropped": STR, "txDropped": STR, "elapsedTime": STR, "bootTime": STR, "dateTime": STR, "diskStats": DICT,
     "storageDomains": DICT, "vmCount": INT, "vmActive": INT, "vmMigrating": INT, "incomingVmMigrations": INT,
     "outgoingVmMigrations": INT, "netConfigDirty": STR, "generationID": STR, "haStats": DICT,
-    "numaNodeMemFree": DICT, "cpuStatistics": DICT,
+    "numaNodeMemFree": DICT, "cpuStatistics": DICT, "v2vJobs": DICT,
 }  # fmt: skip
 
 

@@ -20,13 +20,6 @@ _host("VM.getDiskAlignment", "getDiskAlignment", "Whether a disk's partitions ar
 # The host
 _host("Host.setMOMPolicy", "setMOMPolicy", "Replace the memory policy.")
 _host("Host.setMOMPolicyParameters", "setMOMPolicyParameters", "Set variables of the memory policy.")
-_host("Host.getExternalVMs", "getExternalVMs", "Machines of another hypervisor.")
-_host("Host.getExternalVmFromOva", "getExternalVmFromOva", "The machine in an OVA.")
-_host("Host.convertExternalVm", "convertExternalVm", "Import a machine of another hypervisor.")
-_host("Host.convertExternalVmFromOva", "convertExternalVmFromOva", "Import the machine in an OVA.")
-_host("Host.getConvertedVm", "getConvertedVm", "The description of an imported machine.")
-_host("Host.abortV2VJob", "abortV2VJob", "Stop an import.")
-_host("Host.deleteV2VJob", "deleteV2VJob", "Forget an import that ended.")
 
 # Networks
 _host("Host.setupNetworks", "setupNetworks", "Bring the host's networks into a wanted state.")

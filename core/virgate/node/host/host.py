@@ -6,6 +6,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ class Host:
         *,
         storage_report: Callable[[], Mapping[str, Any]] = dict,
         machines_report: Callable[[], MachinesReport] = MachinesReport,
+        imports_report: Callable[[], Mapping[str, Any]] = dict,
         events: EventBus,
         virt_type: str = "auto",
         tree: Tree | None = None,
@@ -61,6 +63,7 @@ class Host:
         self._hooks = hooks
         self._storage_report = storage_report
         self._machines_report = machines_report
+        self._imports_report = imports_report
         self._tree = tree = tree or Tree()
         self._samples: deque[Sample] = deque(maxlen=WINDOW)
         self._clock: Any = clock or reactor
@@ -72,11 +75,14 @@ class Host:
         self._born = time.monotonic()
         self._generation = str(uuid.uuid4())
         self.arch = platform.machine()
-        self.uuid = host_id(tree)
         self.system = operating_system(tree)
         self.kvm_usable = can_use_kvm(self.arch, read_cpu(tree).flags, _opens(tree.root / "dev/kvm"))
         self.virt_type: VirtType = chosen_virt_type(virt_type, self.kvm_usable)
         events.listen("libvirt.connected", self._forget_documents)
+
+    @cached_property
+    def uuid(self) -> str:
+        return host_id(self._tree)
 
     def start(self) -> None:
         """Begins to sample."""
@@ -115,6 +121,8 @@ class Host:
         await self._hooks.before_get_stats(data=JsonDocument({}))
         folders = [Path("/tmp"), Path("/var/log"), Path("/var/log/core"), self.settings[DaemonSettings].run_dir]  # noqa: S108
         found = statistics(self._tree, tuple(self._samples), self._machines_report(), self._storage_report(), folders)
+        if len(self._samples) > 1:
+            found["v2vJobs"] = dict(self._imports_report())
         found["elapsedTime"] = str(int(time.monotonic() - self._born))
         found["generationID"] = self._generation
         return await self._after("after_get_stats", found)

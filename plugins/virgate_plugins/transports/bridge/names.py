@@ -96,6 +96,7 @@ Host.hostdevReattach    deviceName
 Host.registerSecrets    secrets clear
 Host.unregisterSecrets  uuids
 Host.getExternalVMs     uri username password vm_names
+Host.getExternalVMNames uri username password
 Host.getExternalVmFromOva ova_path
 Host.convertExternalVm  uri username password vminfo jobid
 Host.convertExternalVmFromOva ova_path vminfo jobid

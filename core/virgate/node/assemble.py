@@ -19,6 +19,7 @@ from virgate.node.host.facts import Facts
 from virgate.node.host.host import Host
 from virgate.node.host.report import OVERHEAD_MIB, MachinesReport
 from virgate.node.node import Node
+from virgate.node.peers.endpoint import Endpoint
 from virgate.node.storage.assembling import OPERATIONS
 from virgate.node.storage.assembling import assemble as assemble_storage
 from virgate.node.storage.devices.settings import DeviceSettings
@@ -27,7 +28,6 @@ from virgate.node.storage.mailbox.settings import MailboxSettings
 from virgate.node.storage.manager import Storage
 from virgate.node.storage.pools.settings import SpmSettings
 from virgate.node.storage.settings import StorageSettings
-from virgate.node.peers.endpoint import Endpoint
 from virgate.node.storage.thin.policy import Policy
 from virgate.node.storage.thin.settings import ThinSettings
 from virgate.node.tasks.locks import Locks

@@ -11,10 +11,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from virgate.events import EventBus
+from virgate.node.peers import calling
 from virgate.node.storage.errors import CannotExtendVolume, NotSpm
 from virgate.node.storage.formats.mailbox import Extend
 from virgate.node.storage.pools.role import Role
-from virgate.node.storage.thin import calling
 from virgate.node.storage.thin.address import SpmAddress
 from virgate.node.storage.thin.growing import Growing
 from virgate.node.storage.thin.settings import ThinSettings
@@ -97,14 +97,14 @@ class Scene:
     def forget(self) -> None:
         self.forgotten += 1
 
-    async def call(self, _here: Any, address: str, port: int, verb: str, *arguments: Any) -> tuple[int, str]:
+    async def call(self, _here: Any, address: str, port: int, verb: str, *arguments: Any) -> calling.Answer:
         self.roads.append("call")
         assert (address, port, verb) == ("node-1", 54321, "extendVolume")
         assert arguments[:4] == (DOMAIN, "pool", IMAGE, VOLUME)
         if self.answer is not None:
             return await self.answer()
         self.real = int(arguments[4])
-        return 0, "OK"
+        return calling.Answer(0, "OK", {})
 
     def grow(self, size: int = 2 * GiB) -> "Deferred[int]":
         return Deferred.fromCoroutine(self.growing.grow("pool", DOMAIN, IMAGE, VOLUME, size))
@@ -120,16 +120,16 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     return made
 
 
-async def refused() -> tuple[int, str]:
-    return 654, "Not SPM"
+async def refused() -> calling.Answer:
+    return calling.Answer(654, "Not SPM", {})
 
 
-async def gone() -> tuple[int, str]:
+async def gone() -> calling.Answer:
     raise calling.CallFailed("node-1", "nobody there")
 
 
-async def done_nothing() -> tuple[int, str]:
-    return 0, "OK"
+async def done_nothing() -> calling.Answer:
+    return calling.Answer(0, "OK", {})
 
 
 def test_the_spm_does_it_itself(scene: Scene) -> None:
@@ -197,8 +197,8 @@ def test_calls_can_be_switched_off(scene: Scene) -> None:
 
 
 def test_no_room_is_said_as_the_spm_says_it(scene: Scene) -> None:
-    async def full() -> tuple[int, str]:
-        return 206, "no free extents"
+    async def full() -> calling.Answer:
+        return calling.Answer(206, "no free extents", {})
 
     scene.answer = full
     with pytest.raises(CannotExtendVolume, match="no free extents"):
@@ -224,21 +224,21 @@ def test_nobody_is_asked_for_what_is_there(scene: Scene) -> None:
 
 
 def test_who_waited_behind_a_larger_wish_asks_for_nothing(scene: Scene) -> None:
-    waiting: Deferred[tuple[int, str]] = Deferred()
+    waiting: Deferred[calling.Answer] = Deferred()
     scene.answer = lambda: waiting
     first, second, third = scene.grow(4 * GiB), scene.grow(2 * GiB), scene.grow(3 * GiB)
     scene.real = 4 * GiB
-    waiting.callback((0, "OK"))
+    waiting.callback(calling.Answer(0, "OK", {}))
     assert (first.result, second.result, third.result) == (4 * GiB,) * 3
     assert scene.roads == ["call"]
 
 
 def test_who_waited_behind_a_failure_tries_for_himself(scene: Scene) -> None:
-    waiting: Deferred[tuple[int, str]] = Deferred()
+    waiting: Deferred[calling.Answer] = Deferred()
     scene.answer = lambda: waiting
     first, second = scene.grow(4 * GiB), scene.grow(2 * GiB)
     scene.answer = None
-    waiting.callback((206, "no room"))
+    waiting.callback(calling.Answer(206, "no room", {}))
     assert first.result.check(CannotExtendVolume)
     first.addErrback(lambda _: None)
     assert second.result == 2 * GiB

@@ -12,12 +12,12 @@ from twisted.internet.task import Clock
 
 from virgate.events import EventBus
 from virgate.hookspecs.leases import LeaseOwner
+from virgate.node.peers.endpoint import Endpoint
 from virgate.node.storage.errors import CannotExtendVolume, NoSuchDomain
 from virgate.node.storage.formats.mailbox import BLANK, MAILBOX, Extend
 from virgate.node.storage.mailbox.settings import MailboxSettings
 from virgate.node.storage.thin.address import BLOCK, SpmAddress, place
 from virgate.node.storage.thin.book import AddressBook
-from virgate.node.storage.thin.endpoint import Endpoint
 from virgate.node.storage.thin.services import attend
 from virgate.node.storage.thin.settings import ThinSettings
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from virgate.node.peers.endpoint import Endpoint
 from virgate.node.storage.thin.address import BLOCK, SpmAddress, is_host, place
-from virgate.node.storage.thin.endpoint import Endpoint
 from virgate.node.storage.thin.policy import Figures, Policy, Verdict
 from virgate.units import GiB, MiB, Size
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from twisted.internet import reactor as default_reactor
 
 from virgate.events import EventBus
+from virgate.node.peers.endpoint import Endpoint
 from virgate.node.storage.accounts import owner, reader
 from virgate.node.storage.domains.domains import Domains, FilesOf
 from virgate.node.storage.domains.making import DomainMaker
@@ -35,7 +36,6 @@ from virgate.node.storage.repository import Repository
 from virgate.node.storage.servers.references import References
 from virgate.node.storage.servers.servers import Servers
 from virgate.node.storage.settings import StorageSettings
-from virgate.node.storage.thin.endpoint import Endpoint
 from virgate.node.storage.thin.services import attend
 from virgate.node.storage.thin.settings import ThinSettings
 from virgate.node.storage.values import Clock

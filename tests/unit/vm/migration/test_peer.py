@@ -11,7 +11,7 @@ from attrs import define, field
 from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol
 
-from virgate.node.storage.thin.endpoint import Endpoint
+from virgate.node.peers.endpoint import Endpoint
 from virgate.node.vm.migration.addresses import Destination
 from virgate.node.vm.migration.errors import PeerRefused, PeerUnreachable
 from virgate.node.vm.migration.peer import XmlRpcPeer

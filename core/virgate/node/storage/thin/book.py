@@ -4,12 +4,12 @@ from attrs import define, field
 from twisted.logger import Logger
 
 from virgate.errors import VirgateError
+from virgate.node.peers.endpoint import Endpoint
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.domains.domains import FilesOf
 from virgate.node.storage.mailbox.places import HASTE, has_mailbox, helper_key
 from virgate.node.storage.pools.pool import Pool
 from virgate.node.storage.thin.address import BLOCK, SpmAddress, place
-from virgate.node.storage.thin.endpoint import Endpoint
 
 
 @define(eq=False)

@@ -1,6 +1,6 @@
 """The front: a thin volume that this host uses gets more room, whoever is the SPM."""
 
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, TimeoutError
@@ -107,23 +107,21 @@ class Growing:
             return False
         if found is None:
             return False
-        from virgate.node.storage.thin.calling import call
+        from virgate.node.peers.calling import call
 
         arguments = (wish.domain, pool.id, image, wish.volume, str(wish.mib * MiB))
-        calling: Deferred[Any] = Deferred.fromCoroutine(
-            call(self.book.here, found.address, found.port, "extendVolume", *arguments)
-        )
+        calling = Deferred.fromCoroutine(call(self.book.here, found.address, found.port, "extendVolume", *arguments))
         try:
-            told: tuple[int, str] = await calling.addTimeout(self.settings.patience, cast(IReactorTime, self.clock))
+            # nothing else of the answer is believed: the volume itself is looked at
+            answer = await calling.addTimeout(self.settings.patience, cast(IReactorTime, self.clock))
         except Exception as problem:
             said = "no answer in time" if isinstance(problem, TimeoutError) else str(problem)
             self.log.info("pool {pool}: the SPM is asked through storage: {said}", pool=pool.id, said=said)
             self.book.forget()
             return False
-        code, message = told
-        if code == CannotExtendVolume.code:
-            raise CannotExtendVolume(wish.volume, message)
-        if code:
-            self.log.info("pool {pool}: the SPM is asked through storage: {said}", pool=pool.id, said=message)
+        if answer.code == CannotExtendVolume.code:
+            raise CannotExtendVolume(wish.volume, answer.message)
+        if answer.code:
+            self.log.info("pool {pool}: the SPM is asked through storage: {said}", pool=pool.id, said=answer.message)
             self.book.forget()
-        return not code
+        return not answer.code

@@ -4,6 +4,7 @@ from attrs import define, field
 from twisted.logger import Logger
 
 from virgate.errors import VirgateError
+from virgate.node.peers.endpoint import Endpoint
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.domains.domains import FilesOf
 from virgate.node.storage.errors import CannotExtendVolume
@@ -13,7 +14,6 @@ from virgate.node.storage.mailbox.settings import MailboxSettings
 from virgate.node.storage.pools.pool import Pool
 from virgate.node.storage.pools.pools import Pools
 from virgate.node.storage.thin.book import AddressBook
-from virgate.node.storage.thin.endpoint import Endpoint
 from virgate.node.storage.thin.extending import Extending
 from virgate.node.storage.thin.growing import Growing
 from virgate.node.storage.thin.seeing import Seeing

@@ -10,7 +10,7 @@ from virgate.node.vm.migration.limits import Slots
 from virgate.node.vm.migration.settings import MigrationSettings
 
 if TYPE_CHECKING:
-    from virgate.node.storage.thin.endpoint import Endpoint
+    from virgate.node.peers.endpoint import Endpoint
     from virgate.node.vm.migration.addresses import Destination
     from virgate.node.vm.migration.peer import Peer
 
@@ -38,7 +38,7 @@ class Traffic:
         """The daemon of another host; nothing is sent yet."""
         if self.call is not None:
             return self.call(destination)
-        from virgate.node.storage.thin.endpoint import Endpoint
+        from virgate.node.peers.endpoint import Endpoint
         from virgate.node.vm.migration.peer import XmlRpcPeer
 
         here = self.here() if self.here is not None else Endpoint.unknown()

@@ -10,8 +10,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Factory, Protocol
 
 from virgate import pki
-from virgate.node.storage.thin.calling import LIMIT, CallFailed, call
-from virgate.node.storage.thin.endpoint import Endpoint
+from virgate.node.peers.calling import LIMIT, CallFailed, call
+from virgate.node.peers.endpoint import Endpoint
 
 
 def endpoint(folder: Path, *, tls: bool) -> Endpoint:
@@ -53,7 +53,8 @@ def raw():
 @pytest_twisted.ensureDeferred
 async def test_a_verb_is_called_without_tls(serve: Any, tmp_path: Path) -> None:
     served = await serve('xmlrpc.local_users=["*"]')
-    assert await call(endpoint(tmp_path, tls=False), "127.0.0.1", served.port.port, "ping") == (0, "Done")
+    answer = await call(endpoint(tmp_path, tls=False), "127.0.0.1", served.port.port, "ping")
+    assert (answer.code, answer.message) == (0, "Done")
 
 
 @pytest_twisted.ensureDeferred
@@ -61,9 +62,8 @@ async def test_a_verb_is_called_with_the_host_s_own_certificate(serve: Any, keys
     folder = keys("pool") / "pki"
     served = await serve("xmlrpc.tls=true", *(f'xmlrpc.{what}="{folder}/{file}"' for what, file in FILES.items()))
     here = endpoint(keys("pool"), tls=True)
-    assert await call(here, "127.0.0.1", served.port.port, "ping") == (0, "Done")
-    code, _ = await call(here, "127.0.0.1", served.port.port, "extendVolume", "x")
-    assert code != 0
+    assert (await call(here, "127.0.0.1", served.port.port, "ping")).code == 0
+    assert (await call(here, "127.0.0.1", served.port.port, "extendVolume", "x")).code != 0
 
 
 @pytest_twisted.ensureDeferred

@@ -14,7 +14,8 @@ from collections.abc import Coroutine
 from types import CoroutineType, ModuleType
 from typing import Any
 
-HIDDEN = ("OpenSSL", "ssl")
+HIDDEN = ("OpenSSL", "ssl", "bz2", "lzma")
+"""The last two serve shutil and zipfile for archives of kinds that nothing here reads."""
 
 
 def _is_coroutine(thing: object) -> bool:
@@ -48,6 +49,9 @@ def import_reactor() -> None:
         vars(sys.modules[name]).update(STAND_INS[name])
     http.cookiejar = sys.modules["http.cookiejar"]
     try:
+        import shutil  # noqa: F401
+        import zipfile  # noqa: F401
+
         import twisted.internet.reactor  # noqa: F401
     finally:
         for name in (*hidden, *replaced):

@@ -8,6 +8,7 @@ import sys
 import virgate.daemon
 assert "OpenSSL" not in sys.modules and "ssl" not in sys.modules, "a TLS library was imported"
 import virgate.daemon.service
+assert "lzma" not in sys.modules and "bz2" not in sys.modules, "what unpacks archives was imported"
 assert "http.client" not in sys.modules, "an HTTP client was imported"
 assert "html" not in sys.modules, "a table of all characters was imported"
 import twisted.python.compat
@@ -24,6 +25,7 @@ async def both():
     loop = asyncio.get_running_loop()
     return await Deferred.fromCoroutine(answer(8)).asFuture(loop)
 assert asyncio.run(both()) == 8
+import bz2, lzma
 import ssl, http.client, urllib.request
 assert http.client.HTTPSConnection and urllib.request.HTTPSHandler
 from twisted.internet.ssl import CertificateOptions

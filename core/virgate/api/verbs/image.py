@@ -3,8 +3,6 @@
 from virgate.api.verb import Family, Reply, verb
 from virgate.api.wire import Anything, Flag, Integer, Struct, Text, flag
 from virgate.node.node import Node
-from virgate.node.storage.images.copying import Copy
-from virgate.node.storage.images.transfer import Place
 from virgate.node.storage.images.volumes import Wipe
 from virgate.node.storage.values import is_blank
 
@@ -57,6 +55,8 @@ async def copy(
     force: Flag = False,
 ) -> Reply:
     """Copy what a volume holds, its parents included, into one new volume."""
+    from virgate.node.storage.images.copying import Copy
+
     wanted = Copy.read(
         domain=domain,
         image=image,
@@ -140,6 +140,8 @@ async def upload(
     node: Node, arguments: Struct, pool: Text, domain: Text, image: Text, volume: Anything = None
 ) -> Reply:
     """Put an image of one volume to a server: `{method: "http", url, headers}`."""
+    from virgate.node.storage.images.transfer import Place
+
     address = Place(pool, domain, image, "" if is_blank(volume) else volume)
     return Reply({"uuid": await node.storage.remote.upload(arguments, address)})
 
@@ -149,6 +151,8 @@ async def download(
     node: Node, arguments: Struct, pool: Text, domain: Text, image: Text, volume: Anything = None
 ) -> Reply:
     """Fill a volume with what a server has: `{method: "http", url, headers}`."""
+    from virgate.node.storage.images.transfer import Place
+
     address = Place(pool, domain, image, "" if is_blank(volume) else volume)
     return Reply({"uuid": await node.storage.remote.download(arguments, address)})
 

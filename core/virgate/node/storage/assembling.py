@@ -13,21 +13,17 @@ from virgate.node.storage.domains.domains import Domains, FilesOf
 from virgate.node.storage.domains.making import DomainMaker
 from virgate.node.storage.domains.monitor import Monitors
 from virgate.node.storage.domains.probing import Probes
-from virgate.node.storage.images.copying import Copying
 from virgate.node.storage.images.images import Images
-from virgate.node.storage.images.iso_files import IsoFiles
 from virgate.node.storage.images.jobs import Jobs
 from virgate.node.storage.images.protection import Protection
 from virgate.node.storage.images.qemu_img import Limits, QemuImg
 from virgate.node.storage.images.rollback import Rollback
-from virgate.node.storage.images.transfer import Transfers
 from virgate.node.storage.images.volumes import Volumes
 from virgate.node.storage.late import late
 from virgate.node.storage.mailbox.settings import MailboxSettings
 from virgate.node.storage.manager import Storage
 from virgate.node.storage.pools.candidate import PoolCandidate
 from virgate.node.storage.pools.election import Election
-from virgate.node.storage.pools.machine_files import MachineFiles
 from virgate.node.storage.pools.members import Members
 from virgate.node.storage.pools.pools import Pools
 from virgate.node.storage.pools.settings import DEFAULTS as SPM_DEFAULTS
@@ -46,8 +42,12 @@ from virgate.plugins import Hooks
 from virgate.units import MiB, Size
 
 if TYPE_CHECKING:
+    from virgate.node.storage.images.copying import Copying
+    from virgate.node.storage.images.iso_files import IsoFiles
     from virgate.node.storage.images.merging import Merging
     from virgate.node.storage.images.moving import Moving
+    from virgate.node.storage.images.transfer import Transfers
+    from virgate.node.storage.pools.machine_files import MachineFiles
     from virgate.node.storage.sdm.sdm import Sdm
 
 OPERATIONS = "virgate.node.storage.operations"
@@ -117,12 +117,12 @@ def assemble(
         monitors=monitors,
         volumes=volumes,
         images=Images(jobs, volumes),
-        copying=Copying(jobs, qemu, clock),
+        copying=late(lambda: _copying(jobs, qemu, clock)),
         moving=late(lambda: _moving(jobs, qemu)),
         merging=late(lambda: _merging(jobs, qemu)),
-        transfers=Transfers(jobs),
-        files=IsoFiles(domains, pools, reader(settings)),
-        machine_files=MachineFiles(pools, locks, owner(settings)),
+        transfers=late(lambda: _transfers(jobs)),
+        files=late(lambda: _files(jobs, settings)),
+        machine_files=late(lambda: _machine_files(jobs, settings)),
         clock=clock,
         host=host,
         protection=Protection(domains),
@@ -133,6 +133,30 @@ def assemble(
         locks=locks,
         helpers=helpers,
     )
+
+
+def _copying(jobs: Jobs, qemu: QemuImg, clock: Clock) -> "Copying":
+    from virgate.node.storage.images.copying import Copying
+
+    return Copying(jobs, qemu, clock)
+
+
+def _transfers(jobs: Jobs) -> "Transfers":
+    from virgate.node.storage.images.transfer import Transfers
+
+    return Transfers(jobs)
+
+
+def _files(jobs: Jobs, settings: StorageSettings) -> "IsoFiles":
+    from virgate.node.storage.images.iso_files import IsoFiles
+
+    return IsoFiles(jobs.domains, jobs.pools, reader(settings))
+
+
+def _machine_files(jobs: Jobs, settings: StorageSettings) -> "MachineFiles":
+    from virgate.node.storage.pools.machine_files import MachineFiles
+
+    return MachineFiles(jobs.pools, jobs.locks, owner(settings))
 
 
 def _moving(jobs: Jobs, qemu: QemuImg) -> "Moving":

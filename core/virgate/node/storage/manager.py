@@ -10,14 +10,10 @@ from virgate.node.storage.domains.domains import Domains, FilesOf, storage_type
 from virgate.node.storage.domains.making import DomainMaker, check_name
 from virgate.node.storage.domains.monitor import Monitors
 from virgate.node.storage.errors import DomainNameTooLong, IsMemberOfPool, NoPoolConnected, PoolIsConnected
-from virgate.node.storage.images.copying import Copying
 from virgate.node.storage.images.images import Images
-from virgate.node.storage.images.iso_files import IsoFiles
 from virgate.node.storage.images.protection import Protection
-from virgate.node.storage.images.transfer import Transfers
 from virgate.node.storage.images.volumes import Volumes
 from virgate.node.storage.pools.election import Election
-from virgate.node.storage.pools.machine_files import MachineFiles
 from virgate.node.storage.pools.making import NAME_LIMIT, PoolMaker
 from virgate.node.storage.pools.members import Members
 from virgate.node.storage.pools.pools import MONITORS, Pools
@@ -32,11 +28,15 @@ from virgate.node.tasks.manager import Tasks
 
 if TYPE_CHECKING:
     from virgate.node.storage.external_leases import ExternalLeases
+    from virgate.node.storage.images.copying import Copying
+    from virgate.node.storage.images.iso_files import IsoFiles
     from virgate.node.storage.images.merging import Merging
     from virgate.node.storage.images.moving import Moving
     from virgate.node.storage.images.moving_many import ManyMoves
     from virgate.node.storage.images.remote import Remote
     from virgate.node.storage.images.sparsifying import Sparsifying
+    from virgate.node.storage.images.transfer import Transfers
+    from virgate.node.storage.pools.machine_files import MachineFiles
     from virgate.node.storage.sdm.sdm import Sdm
 
 
@@ -56,12 +56,12 @@ class Storage:
     monitors: Monitors
     volumes: Volumes
     images: Images
-    copying: Copying
+    copying: "Copying"
     moving: "Moving"
     merging: "Merging"
-    transfers: Transfers
-    files: IsoFiles
-    machine_files: MachineFiles
+    transfers: "Transfers"
+    files: "IsoFiles"
+    machine_files: "MachineFiles"
     protection: Protection
     sdm: "Sdm"
     mailboxes: Mailboxes

@@ -4,8 +4,6 @@ It runs in the background. Whatever fails before the guest is gone, it goes on a
 before the memory, so that once the guest is gone nothing is left that could fail; nobody outside can tell the order.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
@@ -28,7 +26,7 @@ from virgate.node.vm.migration.errors import (
     NotUnderWay,
     Transient,
 )
-from virgate.node.vm.migration.standing import Standing
+from virgate.node.vm.migration.leaving import Leaving
 
 if TYPE_CHECKING:
     from virgate.node.vm.hibernation.handle import Handle
@@ -56,57 +54,25 @@ def _check(machine: "Machine") -> None:
         raise DisksFailing(machine.id)
 
 
-class Saving:
+class Saving(Leaving):
     """One save of one machine. `places` are those of machines that leave this host."""
 
     log = Logger()
     becomes = Status.SAVING
 
     def __init__(self, machine: "Machine", handle: "Handle", places: "Slots") -> None:
-        self.standing = Standing()
-        self._machine, self._means, self._handle, self._places = machine, machine.means, handle, places
+        super().__init__(machine)
+        self._handle, self._places = handle, places
         self._paused_before = machine.vitals.pause_code if machine.vitals.status is Status.PAUSED else None
-        self._job: Deferred[None] | None = None
-        self._canceled = False
-        self._interruptible = False
         self._writing = False
         self._gone: Deferred[None] = Deferred()
-        self._over: list[Deferred[None]] = []
 
     # -- what others ask of it
 
     def begin(self) -> None:
-        machine = self._machine
-        machine.departure, machine.standing = self, self.standing
-        machine.life.save()
-        self._job = Deferred.fromCoroutine(self._run())
-        self._job.addErrback(lambda problem: self.log.failure("the save of {vm} broke", problem, vm=machine.id))
-
-    async def over(self) -> None:
-        """Comes back when the machine is saved or goes on."""
-        if self._machine.departure is self:
-            waiting: Deferred[None] = Deferred()
-            self._over.append(waiting)
-            await waiting
-
-    async def cancel(self) -> None:
-        """Raises `NothingToCancel` when it is too late."""
-        self._canceled = True
-        if self._interruptible and self._job is not None:
-            self._job.cancel()
-        elif self._writing:
-            try:
-                await saving.cancel(self._means.domains, self._machine.id)
-            except (DomainNotFound, HypervisorFailed, HypervisorAway):
-                raise NothingToCancel() from None
-
-    async def give_up(self) -> None:
-        """The machine is to be destroyed: comes back when nothing of the save is under way."""
-        try:
-            await self.cancel()
-        except NothingToCancel:
-            return
-        await self.over()
+        self._machine.departure = self
+        self._machine.life.save()
+        self._start()
 
     async def limit_bandwidth(self, mebibytes: int) -> None:
         raise NotUnderWay()
@@ -130,6 +96,13 @@ class Saving:
 
     # -- the way
 
+    async def _abort(self) -> None:
+        if self._writing:
+            try:
+                await saving.cancel(self._means.domains, self._machine.id)
+            except (DomainNotFound, HypervisorFailed, HypervisorAway):
+                raise NothingToCancel() from None
+
     async def _run(self) -> None:
         try:
             try:
@@ -139,9 +112,7 @@ class Saving:
             else:
                 await self._sleep()
         finally:
-            self._machine.departure = None
-            for waiting in self._over:
-                waiting.callback(None)
+            self._end()
 
     async def _save(self) -> None:
         with self._waiting():
@@ -231,17 +202,3 @@ class Saving:
             return
         machine.life.launched()
         await guest.good_morning(machine, failure=True)
-
-    def _check(self) -> None:
-        if self._canceled:
-            raise Canceled()
-
-    @contextmanager
-    def _waiting(self) -> Iterator[None]:
-        """Inside, `cancel` ends what is waited for at once."""
-        self._check()
-        self._interruptible = True
-        try:
-            yield
-        finally:
-            self._interruptible = False

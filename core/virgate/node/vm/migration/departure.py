@@ -4,8 +4,7 @@ It runs in the background. Whatever fails before the guest runs on the other sid
 told to forget it, and the reason is in the standing. A cancelled move fails in the same way.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
@@ -19,13 +18,11 @@ from virgate.node.vm import hooked, inscription
 from virgate.node.vm.exits import Exit, Reason
 from virgate.node.vm.life import Status
 from virgate.node.vm.migration import description, guest
-from virgate.node.vm.migration.errors import (
-    Canceled,
-    NothingToCancel,
-    PeerRefused,
-)
+from virgate.node.vm.migration.errors import PeerRefused
+from virgate.node.vm.migration.leaving import Leaving
 from virgate.node.vm.migration.outcome import outcome
-from virgate.node.vm.migration.standing import DONE, Postcopy, Standing
+from virgate.node.vm.migration.sight import Sight
+from virgate.node.vm.migration.standing import DONE, Postcopy
 from virgate.node.vm.migration.stream import Stream
 
 if TYPE_CHECKING:
@@ -40,7 +37,7 @@ EVENT_PATIENCE = 30.0
 """Seconds that libvirt's event may come after its call."""
 
 
-class Departure:
+class Departure(Leaving):
     """`forget()` takes the machine from the list: after post-copy nothing of it is left here."""
 
     log = Logger()
@@ -49,57 +46,27 @@ class Departure:
     def __init__(
         self, machine: "Machine", order: "Order | None", traffic: "Traffic", forget: Callable[[], Awaitable[None]]
     ) -> None:
-        self.standing = Standing()
-        self._machine, self._means = machine, machine.means
+        super().__init__(machine)
         self._order, self._traffic, self._forget = order, traffic, forget
         self._found = False
         self._peer: Peer | None = None
-        self._job: Deferred[None] | None = None
-        self._canceled = False
-        self._interruptible = False
         self._stream = Stream(machine, traffic, self.standing, self.tell)
         self._holds_place = False
         self._torn = False
         self._left: Deferred[None] = Deferred()
-        self._over: list[Deferred[None]] = []
 
     # -- what others ask of it
 
     def begin(self, *, found: bool = False) -> None:
         """`found`: libvirt is at it already, and holds a place among those that leave."""
-        machine = self._machine
         self._found = self._holds_place = found
-        machine.departure, machine.standing = self, self.standing
-        machine.shown.append(self.members)
-        self._job = Deferred.fromCoroutine(self._run())
-        self._job.addErrback(lambda problem: self.log.failure("the move of {vm} broke", problem, vm=machine.id))
+        self._machine.departure = self
+        self._machine.shown.append(self.members)
+        self._start()
 
     def members(self) -> dict[str, Any]:
         """Of the statistics, while it lasts."""
         return {"migrationProgress": self.standing.progress}
-
-    async def over(self) -> None:
-        """Comes back when the machine has left or stays."""
-        if self._machine.departure is self:
-            waiting: Deferred[None] = Deferred()
-            self._over.append(waiting)
-            await waiting
-
-    async def cancel(self) -> None:
-        """Raises `NothingToCancel` when the guest is past the point where it could stay."""
-        self._canceled = True
-        if self._interruptible and self._job is not None:
-            self._job.cancel()
-        elif self._stream.active:
-            await self._stream.abort()
-
-    async def give_up(self) -> None:
-        """The machine is to be destroyed: comes back when nothing of the move is under way."""
-        try:
-            await self.cancel()
-        except NothingToCancel:
-            return
-        await self.over()
 
     async def limit_bandwidth(self, mebibytes: int) -> None:
         await self._stream.limit_bandwidth(mebibytes)
@@ -143,6 +110,10 @@ class Departure:
 
     # -- the way
 
+    async def _abort(self) -> None:
+        if self._stream.active:
+            await self._stream.abort()
+
     async def _run(self) -> None:
         machine = self._machine
         try:
@@ -155,11 +126,9 @@ class Departure:
         finally:
             if self._holds_place:
                 self._traffic.outgoing.give_back()
-            if machine.departure is self:
-                machine.departure = None
+            self._alone()
             machine.shown.remove(self.members)
-            for waiting in self._over:
-                waiting.callback(None)
+            self._end()
         if self.standing.postcopy and not machine.vitals.alive:
             await self._forget()
 
@@ -198,17 +167,27 @@ class Departure:
             )
             known = {} if machine.agent is None else machine.agent.carried
             told = description.tell(machine, machine.record.xml, guest=known, guest_events=order.guest_events)
+            self.sight = sight = Sight(machine.id, peer)
             try:
                 with self._waiting():
-                    return await peer.create(told, order.incoming)
+                    there = await peer.create(told, order.incoming)
+                sight.prepared()
+                return there
             except PeerRefused as refused:
                 if refused.answer != BUSY:
                     raise
                 self.log.info("{vm} waits: its destination is busy", vm=machine.id)
+            self._alone()
             self._traffic.outgoing.give_back()
             self._holds_place = False
             with self._waiting():
                 await deferLater(self._means.reactor, self._traffic.settings.retry_after)
+
+    def _alone(self) -> None:
+        """Only this host uses the machine's disks."""
+        if self.sight is not None:
+            self.sight.over()
+            self.sight = None
 
     # -- the end
 
@@ -260,6 +239,7 @@ class Departure:
                 await self._peer.destroy(machine.id)
             except Exception as problem:
                 self.log.info("the destination of {vm} keeps what it has: {why}", vm=machine.id, why=str(problem))
+        self._alone()
         if self._order is not None and self._order.guest_events:
             await guest.tell(machine, "after_migration", failure=True)
         await self._up()
@@ -287,19 +267,3 @@ class Departure:
         except (DomainNotFound, HypervisorFailed, HypervisorAway) as problem:
             self.log.warn("the rest of {vm} was not destroyed: {why}", vm=machine.id, why=str(problem))
         machine.life.down(Exit.of(Reason.POSTCOPY_FAILED))
-
-    # -- cancelling
-
-    def _check(self) -> None:
-        if self._canceled:
-            raise Canceled()
-
-    @contextmanager
-    def _waiting(self) -> Iterator[None]:
-        """Inside, `cancel` ends what is waited for at once."""
-        self._check()
-        self._interruptible = True
-        try:
-            yield
-        finally:
-            self._interruptible = False

@@ -5,9 +5,11 @@ limits, so names that lead out of the archive, links and bombs come to nothing.
 """
 
 import os
+import resource
 import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -19,12 +21,21 @@ ENTRIES = 10_000
 CATALOGUE = 64 << 20
 """Bytes of the list of contents of a zip, which is read as a whole."""
 
+MEMORY = 1 << 30
+"""Bytes that the helper may address: an archive may say that one of its headers is as long as the whole of it."""
+
+BROKEN = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError),
+    *(OverflowError, IndexError, MemoryError),
+)
+"""What reading nonsense ends with."""
+
 Found = list[Any]
 """What a helper answers: the kind (dir, zip, tar), the name of the OVF, its bytes."""
 
 
 def find_ovf(path: str) -> Found:
-    """OSError for what is not there; ValueError, which arrives as a failure of the helper, for what is no OVA."""
+    """OSError for what is not there; an empty kind, and the reason in the place of the name, for what is no OVA."""
     try:
         if stat.S_ISDIR(Path(path).stat().st_mode):
             return ["dir", *_in_folder(path)]
@@ -33,7 +44,7 @@ def find_ovf(path: str) -> Found:
                 return ["zip", *_in_zip(file)]
             file.seek(0)
             return ["tar", *_in_tar(file)]
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as problem:
+    except BROKEN as problem:
         return ["", str(problem) or type(problem).__name__, b""]
 
 
@@ -95,4 +106,10 @@ def _whole(file: IO[bytes]) -> bytes:
     return data
 
 
-OPERATIONS: dict[str, Callable[..., Any]] = {"find_ovf": find_ovf}
+def find_ovf_within_limits(path: str) -> Found:
+    """For a process of its own: its memory stays bounded from now on."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    return find_ovf(path)
+
+
+OPERATIONS: dict[str, Callable[..., Any]] = {"find_ovf": find_ovf_within_limits}

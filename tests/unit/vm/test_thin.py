@@ -13,7 +13,7 @@ from virgate.node.storage.errors import CannotExtendVolume
 from virgate.node.storage.thin.policy import Policy
 from virgate.node.vm.life import Status
 from virgate.node.vm.thin import Watermarks
-from virgate.node.vm.thin_disks import thin_disks
+from virgate.node.vm.thin.disks import thin_disks
 from virgate.units import GiB, MiB, Size
 
 pytestmark = pytest.mark.usefixtures("host")

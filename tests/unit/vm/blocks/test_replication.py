@@ -15,7 +15,7 @@ from virgate.node.vm.blocks.errors import (
     NotInSync,
     ReplicationFailed,
 )
-from virgate.node.vm.thin_disks import thin_disks
+from virgate.node.vm.thin.disks import thin_disks
 
 SECOND = "00000009-7777-4777-8777-777777777777"
 SOURCE = {"poolID": POOL, **DRIVE, "volumeID": TOP}

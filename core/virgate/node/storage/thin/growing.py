@@ -1,5 +1,6 @@
 """The front: a thin volume that this host uses gets more room, whoever is the SPM."""
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
 
 from attrs import define, field
@@ -22,6 +23,7 @@ from virgate.node.storage.values import Clock
 from virgate.units import MiB
 
 Key = tuple[str, str]
+First = Callable[[], Awaitable[None]]
 
 
 class Post(Protocol):
@@ -46,11 +48,14 @@ class Growing:
     clock: Clock
     _under_way: dict[Key, list[Deferred[None]]] = field(init=False, factory=dict)
 
-    async def grow(self, pool: str, domain: str, image: str, volume: str, size: int) -> int:
+    async def grow(
+        self, pool: str, domain: str, image: str, volume: str, size: int, *, first: First | None = None
+    ) -> int:
         """Comes back with the volume's size when it has at least `size` bytes and this host sees them.
 
-        One after the other for one volume: who waited finds perhaps that there is nothing left to do. `UnknownPool`
-        (309), `CannotExtendVolume` (206).
+        One after the other for one volume: who waited finds perhaps that there is nothing left to do. `first` is
+        awaited when the volume has grown and this host does not see it yet; what it raises keeps it from seeing it.
+        `UnknownPool` (309), `CannotExtendVolume` (206).
         """
         key = domain, volume
         while key in self._under_way:
@@ -59,7 +64,7 @@ class Growing:
             await waiting
         self._under_way[key] = []
         try:
-            return await self._grow(self.pools.find(pool), domain, image, volume, size)
+            return await self._grow(self.pools.find(pool), domain, image, volume, size, first)
         finally:
             for other in self._under_way.pop(key):
                 other.callback(None)
@@ -68,23 +73,33 @@ class Growing:
         """What `grow` asks of the SPM; `NotSpm` (654). The volume is not looked at here: another host uses it."""
         await self._extend(self.pools.find(pool), Extend(domain, volume, -(-size // MiB)))
 
-    async def _grow(self, pool: Pool, domain: str, image: str, volume: str, size: int) -> int:
+    async def see(self, domain: str, image: str, volume: str) -> int:
+        """The size of a volume that another host may have changed; from now on programs of this host find it."""
+        return await self.seeing.again(await self.pools.domains.find(domain), image, volume)
+
+    async def _grow(self, pool: Pool, domain: str, image: str, volume: str, size: int, first: First | None) -> int:
         found = await self.pools.domains.find(domain)
         started = self.clock.seconds()
+
+        async def again() -> int:
+            if first is not None:
+                await first()
+            return await self.seeing.again(found, image, volume)
+
         if (seen := await self.seeing.size(found, image, volume)) >= size:
             return seen
         wish = Extend(domain, volume, -(-size // MiB))
         if pool.spm.role is Role.SPM:
-            await Deferred.fromCoroutine(self._extend(pool, wish, refresh=True))
+            await Deferred.fromCoroutine(self._extend(pool, wish, refresh=first is None))
             road, seen = "here", await self.seeing.size(found, image, volume)
-            if seen < size:  # somebody else has extended it before
-                seen = await self.seeing.again(found, image, volume)
+            if seen < size:  # somebody else has extended it before, or is to see it before
+                seen = await again()
         elif await self._called(pool, wish, image):
-            road, seen = "call", await self.seeing.again(found, image, volume)
+            road, seen = "call", await again()
         if seen < size and pool.spm.role is not Role.SPM:
             if not await self.post.ask(pool, wish):
                 raise CannotExtendVolume(volume, "the SPM could not do it")
-            road, seen = "mailbox", await self.seeing.again(found, image, volume)
+            road, seen = "mailbox", await again()
         if seen < size:
             raise CannotExtendVolume(volume, f"the SPM says it did, and it has {seen} bytes, not {size}")
         seconds = self.clock.seconds() - started

@@ -10,7 +10,7 @@ from virgate.libvirt import blocks
 from virgate.node.vm.blocks import chain, drives
 from virgate.node.vm.blocks.errors import BaseTooSmall, MergeFailed
 from virgate.node.vm.blocks.kept import Merge
-from virgate.node.vm.thin_disks import ThinDisk
+from virgate.node.vm.thin.disks import ThinDisk
 
 if TYPE_CHECKING:
     from virgate.domxml.facts import DiskRequest

@@ -60,6 +60,7 @@ class Departure(Leaving):
     def begin(self, *, found: bool = False) -> None:
         """`found`: libvirt is at it already, and holds a place among those that leave."""
         self._found = self._holds_place = found
+        self.sight = Sight(self._machine.id, None) if found else None
         self._machine.departure = self
         self._machine.shown.append(self.members)
         self._start()
@@ -142,6 +143,7 @@ class Departure(Leaving):
             await peer.ping()
         self._peer = peer
         machine.life.leave()
+        await guest.note_version(machine)
         there = await self._prepare(peer, order)
         self._check()
         try:

@@ -85,6 +85,23 @@ class Transient(MachineError):
 
 
 @error
+class CannotSee(MigrationFault):
+    """The destination is too old: a disk that grew now would be too short there."""
+
+    text: ClassVar[str] = "The destination cannot be told that a disk grows: it does when the move is over"
+
+
+@error
+class SeesLess(MigrationFault):
+    """The destination did not see what storage has."""
+
+    text: ClassVar[str] = "The destination sees {self.seen} bytes of disk {self.disk}, which has {self.size}"
+    disk: str
+    seen: int
+    size: int
+
+
+@error
 class NotReadyInTime(MachineError):
     """The disks were not prepared before the source lost its patience."""
 

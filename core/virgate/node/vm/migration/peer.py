@@ -3,7 +3,7 @@
 Its answers are believed as far as a host of the same cluster is: it is asked to run our guest.
 """
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
 
@@ -11,6 +11,9 @@ from virgate.node.peers.calling import PATIENCE, CallFailed, call
 from virgate.node.peers.endpoint import Endpoint
 from virgate.node.vm.migration.addresses import Destination
 from virgate.node.vm.migration.errors import PeerRefused, PeerUnreachable
+
+if TYPE_CHECKING:
+    from virgate.node.vm.thin.disks import ThinDisk
 
 
 class Peer(Protocol):
@@ -22,6 +25,12 @@ class Peer(Protocol):
         """Has the destination prepare; answers the machine as it is there now."""
 
     async def destroy(self, vm: str) -> None: ...
+
+    async def sees_growth(self) -> bool:
+        """Whether `refresh_disk` can be asked of it."""
+
+    async def refresh_disk(self, vm: str, disk: "ThinDisk") -> int:
+        """Has it look at a disk that has grown; the bytes that it sees then."""
 
 
 @frozen
@@ -40,6 +49,18 @@ class XmlRpcPeer:
 
     async def destroy(self, vm: str) -> None:
         await self._call(PATIENCE, "destroy", vm)
+
+    async def sees_growth(self) -> bool:
+        told = (await self._call(PATIENCE, "getVdsCapabilities")).get("info")
+        return isinstance(told, dict) and told.get("refresh_disk_supported") is True
+
+    async def refresh_disk(self, vm: str, disk: "ThinDisk") -> int:
+        place = {"poolID": disk.pool, "domainID": disk.domain, "imageID": disk.image, "volumeID": disk.volume}
+        told = (await self._call(PATIENCE, "refreshDisk", vm, {"device": "disk", **place})).get("apparentsize")
+        try:
+            return int(str(told))
+        except ValueError:
+            raise PeerUnreachable(str(self.destination), f"it says a disk has {told!r} bytes") from None
 
     async def _call(self, patience: float, verb: str, *arguments: Any) -> dict[str, Any]:
         where = self.destination

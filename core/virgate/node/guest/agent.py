@@ -162,14 +162,14 @@ class GuestAgent:
     async def event(self, kind: str, *, wait: float = 0.0, failure: bool = False) -> bool:
         """Tells before_migration, after_migration, before_hibernation or after_hibernation, for the guest's scripts.
 
-        With `wait` seconds it comes back when they are through, or nobody answers; True if the guest said so.
+        With `wait` seconds it comes back when they are through, or nobody answers; True if the guest said so. Without,
+        True if it was sent.
         """
         if self.version < NEEDED["lifecycle-event"]:
             return False
         arguments: dict[str, Any] = {"type": kind} | ({"failure": True} if failure else {})
         if not (wait and self.responsive):
-            self.send("lifecycle-event", **arguments)
-            return False
+            return self.send("lifecycle-event", **arguments) and not wait
         from uuid import uuid4
 
         reply = str(uuid4())

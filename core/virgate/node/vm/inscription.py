@@ -63,6 +63,11 @@ def read(root: tree.Element, facts: "HostFacts") -> Inscription:
 async def keep_exit(machine: "Machine", exit: Exit) -> None:
     """Lets the exit reason outlive the daemon. A domain that is not defined has nothing to keep it in. Never raises:
     a machine must come to its end in any case."""
+    await keep(machine, "the exit reason", exit.members)
+
+
+async def keep(machine: "Machine", what: str, values: Mapping[str, Any]) -> None:
+    """Writes single values beside what is known of the machine; `what` they are says the log. Never raises."""
     record = machine.record
     if record.external or not record.xml:
         return
@@ -70,14 +75,14 @@ async def keep_exit(machine: "Machine", exit: Exit) -> None:
         vm = metadata.vm_element(tree.parse(record.xml))
         if vm is None:
             vm = metadata.encode(metadata.VmMetadata())
-        metadata.update(vm, exit.members)
+        metadata.update(vm, values)
         await machine.means.domains.set_metadata(machine.id, metadata.bare(vm), PREFIX, metadata.VM)
     except DomainNotFound:
         return
     except VirgateError as failure:
-        log.warn("the exit reason of {vm} was not kept: {why}", vm=machine.id, why=str(failure))
+        log.warn("{what} of {vm} was not kept: {why}", what=what, vm=machine.id, why=str(failure))
     except Exception:
-        log.failure("the exit reason of {vm} was not kept", vm=machine.id)
+        log.failure("{what} of {vm} was not kept", what=what, vm=machine.id)
 
 
 async def keep_devices(machine: "Machine", *more: metadata.DeviceMetadata) -> None:

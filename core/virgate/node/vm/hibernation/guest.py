@@ -6,6 +6,7 @@ from twisted.logger import Logger
 
 from virgate.errors import VirgateError
 from virgate.libvirt import saving
+from virgate.node.vm.migration.guest import tell, welcome
 
 if TYPE_CHECKING:
     from virgate.node.vm.machine import Machine
@@ -39,11 +40,10 @@ async def good_morning(machine: "Machine", *, failure: bool = False) -> None:
             await saving.set_time(machine.means.domains, machine.id, machine.means.wall())
     except VirgateError as problem:
         log.info("{vm} was not told the time: {why}", vm=machine.id, why=str(problem))
-    try:
-        if machine.agent is not None:
-            await machine.agent.event("after_hibernation", failure=failure)
-    except VirgateError as problem:
-        log.info("{vm} was not told: {why}", vm=machine.id, why=str(problem))
+    if failure:
+        await tell(machine, "after_hibernation", failure=True)
+    else:
+        await welcome(machine, "after_hibernation")
 
 
 def carried(machine: "Machine") -> dict[str, Any]:

@@ -11,6 +11,7 @@ from virgate.domxml.request import MachineRequest, read_request
 from virgate.domxml.values import flag, struct
 from virgate.node.vm import describe, inscription
 from virgate.node.vm.migration import documents
+from virgate.node.vm.migration.guest import VERSION
 from virgate.node.vm.migration.payloads import KEY, gather, unpack
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 INTERNAL = ("migrationDest", "elapsedTimeOffset", "afterMigrationStatus", "enableGuestEvents", "statusTime", "status")
 OWN = ("pid", "clientIp", "xml", "exitCode", "exitReason", "exitMessage", "pauseCode", "netIfaces", "guestDiskMapping")
-VERSION = "guestAgentAPIVersion"
 KNOWN = ("guestFQDN", "username", "netIfaces", "guestIPs", VERSION)
 OLD_DRIVES = ("cdrom", "floppy")
 

@@ -144,7 +144,6 @@ class Departure(Leaving):
         self._peer = peer
         machine.life.leave()
         await guest.note_version(machine)
-        await guest.note_version(machine)
         there = await self._prepare(peer, order)
         self._check()
         try:

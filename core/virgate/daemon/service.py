@@ -21,6 +21,7 @@ from virgate.daemon.logs import Logs
 from virgate.daemon.notify import notify
 from virgate.node.assemble import Places, assemble
 from virgate.plugins import PluginSettings, Registry
+from virgate.run.background import background
 from virgate.run.folders import FolderWatch
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class Daemon:
             watch.add(folder)
 
     def _reload_when_asked(self) -> None:
-        Deferred.fromCoroutine(self._reload()).addErrback(lambda failure: self.log.failure("reload failed", failure))
+        background(self._reload(), self.log, "reload failed")
 
     async def _reload(self) -> None:
         """SIGHUP: settings that can change while running do; of the others it says that they wait for a restart."""

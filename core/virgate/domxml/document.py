@@ -28,7 +28,6 @@ from virgate.units import Size
 
 PAYLOAD = "PAYLOAD:"
 LEASE_PATH = "LEASE-PATH:"
-LEASE_OFFSET = "LEASE-OFFSET:"
 SOURCE_ATTRIBUTES = {"file": "file", "block": "dev", "network": "name"}
 
 

@@ -38,9 +38,6 @@ class Offers:
         return next((card for card in CARDS if card in self.videos), wanted)
 
 
-NOTHING_KNOWN = Offers()
-
-
 def read(document: str) -> Offers:
     """The offers in a domain capabilities document."""
     root = parse(document)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-import libvirt
 from twisted.logger import Logger
 
 from virgate.errors import VirgateError
@@ -11,11 +10,6 @@ from virgate.libvirt.connection import Hypervisor
 
 OURS = "ovirt/"
 """How usage ids of this product's secrets begin."""
-USAGE_TYPES = {
-    "ceph": libvirt.VIR_SECRET_USAGE_TYPE_CEPH,
-    "iscsi": libvirt.VIR_SECRET_USAGE_TYPE_ISCSI,
-    "volume": libvirt.VIR_SECRET_USAGE_TYPE_VOLUME,
-}
 
 log = Logger()
 

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import uuid4
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import DeferredList
 from twisted.logger import Logger
 
 from virgate.errors import InvalidParameter, VirgateError
@@ -25,6 +25,7 @@ from virgate.node.tasks.settings import DEFAULTS, TaskSettings
 from virgate.node.tasks.states import State
 from virgate.node.tasks.store import TaskStore
 from virgate.node.tasks.task import Task
+from virgate.run.background import background
 
 Early = Callable[[Task], Awaitable[Sequence[Recovery] | None]]
 
@@ -219,9 +220,7 @@ class Tasks:
         )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        Deferred.fromCoroutine(work).addErrback(
-            lambda failure: self.log.failure("a task came to no proper end", failure)
-        )
+        background(work, self.log, "a task came to no proper end")
 
 
 async def _save_first(task: Task) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from virgate.domxml import tree
@@ -13,6 +12,7 @@ from virgate.node.vm import ending
 from virgate.node.vm.exits import after_stop
 from virgate.node.vm.life import Status
 from virgate.node.vm.machine import Machine
+from virgate.run.background import background
 
 if TYPE_CHECKING:
     from virgate.node.vm.registry import Machines
@@ -82,9 +82,7 @@ class Happenings:
         if not machine.vitals.alive:
             return
         exit = after_stop(detail, asked=machine.record.asked_down)
-        Deferred.fromCoroutine(ending.finish(machine, exit)).addErrback(
-            lambda failure: self.log.failure("{vm} was not released", failure, vm=machine.id)
-        )
+        background(ending.finish(machine, exit), self.log, "{vm} was not released", vm=machine.id)
 
     def _job_completed(self, uuid: str, figures: dict[str, Any], **_: Any) -> None:
         machine = self._machines.get(uuid)

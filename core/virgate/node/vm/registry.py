@@ -1,6 +1,6 @@
 """All machines of this host: create, find, list, destroy, and finding them again after a restart."""
 
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredList, DeferredLock, DeferredSemaphore
@@ -21,6 +21,7 @@ from virgate.node.vm.sampler import Sampler
 from virgate.node.vm.starting import Start
 from virgate.node.vm.storage_back import StorageBack
 from virgate.node.vm.wish import Wish
+from virgate.run.background import background
 
 if TYPE_CHECKING:
     from virgate.node.vm.hibernation.parameters import Waking
@@ -155,10 +156,8 @@ class Machines:
 
     def _appeared(self, uuid: str) -> None:
         """A domain that somebody else started is listed as external."""
-        self._background(self.recovery.appeared(uuid), "a new domain could not be read")
+        background(self.recovery.appeared(uuid), self.log, "a new domain could not be read")
 
     def _reconnected(self) -> None:
-        self._background(self.recovery.again(), "machines could not be looked at after the hypervisor was away")
-
-    def _background(self, work: Coroutine[Any, Any, None], trouble: str) -> None:
-        Deferred.fromCoroutine(work).addErrback(lambda failure: self.log.failure(trouble, failure))
+        trouble = "machines could not be looked at after the hypervisor was away"
+        background(self.recovery.again(), self.log, trouble)

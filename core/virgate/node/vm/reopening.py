@@ -14,6 +14,7 @@ from virgate.domxml.facts import DiskRequest
 from virgate.errors import VirgateError
 from virgate.hookspecs.documents import JsonDocument
 from virgate.node.vm import readback
+from virgate.run.background import background
 
 if TYPE_CHECKING:
     from virgate.node.vm.machine import Machine
@@ -30,9 +31,7 @@ class Reopening:
 
     def begin(self, machine: "Machine") -> None:
         if any(disk.is_image for disk in machine.record.disks):
-            Deferred.fromCoroutine(self._run(machine)).addErrback(
-                lambda failure: self.log.failure("disks of {vm} are not prepared", failure, vm=machine.id)
-            )
+            background(self._run(machine), self.log, "disks of {vm} are not prepared", vm=machine.id)
 
     def stop(self) -> None:
         self._stopped = True

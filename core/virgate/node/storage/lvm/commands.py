@@ -198,10 +198,6 @@ def remove_volumes(group: str, names: Iterable[str]) -> Command:
     return Command("lvremove", ("-f", *_PLAIN, *_within(group, names)))
 
 
-def set_permission(group: str, name: str, *, writable: bool) -> Command:
-    return Command("lvchange", ("--permission", "rw" if writable else "r", *_within(group, [name])))
-
-
 def _tags(delete: Iterable[str], add: Iterable[str]) -> Argv:
     options: list[str] = []
     for tag in delete:

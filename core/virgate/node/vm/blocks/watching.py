@@ -7,10 +7,10 @@ the hypervisor's events on.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from virgate.node.vm.life import Status
+from virgate.run.background import background
 
 if TYPE_CHECKING:
     from virgate.node.storage.manager import Storage
@@ -104,7 +104,7 @@ class Blocks:
                 self.room.double(machine.id, one.target)
         left = Kept.read(root)
         if left.thaw:
-            self._background(owed(machine), machine)
+            background(owed(machine), self.log, "{vm} may still be frozen", vm=machine.id)
         for merge in left.merges:
             if not self.merges.knows(merge.id):
                 self.merges.look(self.merges.adopt(machine, merge))
@@ -126,7 +126,4 @@ class Blocks:
 
     def _grown(self, domain: str, volume: str, size: int, **_: Any) -> None:
         if self._merges is not None and len(self._merges):
-            self._background(self._merges.grown(domain, volume, size))
-
-    def _background(self, work: Any, machine: "Machine | None" = None) -> None:
-        Deferred.fromCoroutine(work).addErrback(lambda failure: self.log.failure("work on volumes failed", failure))
+            background(self._merges.grown(domain, volume, size), self.log, "a merge does not know of its new room")

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from virgate.domxml.tree import pretty
@@ -16,6 +15,7 @@ from virgate.node.vm.hibernation import conf_file, guest, parameters
 from virgate.node.vm.hibernation.document import adapt
 from virgate.node.vm.hibernation.handle import Handle
 from virgate.node.vm.starting import Groundwork
+from virgate.run.background import background
 
 if TYPE_CHECKING:
     from virgate.domxml.request import MachineRequest
@@ -91,4 +91,4 @@ class WakeUp:
             domain=XmlDocument(machine.record.xml),
             from_snapshot=self._waking.from_snapshot,
         )
-        Deferred.fromCoroutine(guest.good_morning(machine))  # most guests have no agent that would listen
+        background(guest.good_morning(machine), log, "{vm} was not told that it woke up", vm=machine.id)

@@ -24,6 +24,7 @@ from virgate.node.vm.migration import guest
 from virgate.node.vm.migration.errors import DestinationHookFailed, NotReadyInTime
 from virgate.node.vm.preparation import Preparation
 from virgate.node.vm.wish import Wish
+from virgate.run.background import background
 
 if TYPE_CHECKING:
     from virgate.node.vm.machine import Machine
@@ -217,9 +218,7 @@ class Arrival:
         document = await machine.document()
         await self._keep()
         readback.refresh(machine)
-        Deferred.fromCoroutine(self._guard()).addErrback(
-            lambda problem: self.log.failure("disks of {vm} are not protected", problem, vm=machine.id)
-        )
+        background(self._guard(), self.log, "disks of {vm} are not protected", vm=machine.id)
         await hooks.after_vm_migrate_destination(vm=machine.record.subject, domain=document)
         await hooked.each_device(machine, "after_device_migrate_destination", machine.record.xml)
         await deferLater(self._means.reactor, SETTLE)
@@ -235,9 +234,7 @@ class Arrival:
         self.log.info("{vm} has arrived", vm=machine.id)
         self._release()
         if self._guest_events:
-            Deferred.fromCoroutine(guest.welcome(machine)).addErrback(
-                lambda problem: self.log.failure("{vm} was not told that it moved", problem, vm=machine.id)
-            )
+            background(guest.welcome(machine), self.log, "{vm} was not told that it moved", vm=machine.id)
 
     async def _keep(self) -> None:
         """The definition and what we know go into this host's libvirt; a guest that runs is not lost for want of it."""

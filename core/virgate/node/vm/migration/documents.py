@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from virgate.domxml import metadata, tree
-from virgate.domxml.values import struct
 from virgate.node.vm.migration.errors import BadOrder
 from virgate.node.vm.migration.order import Order
 
@@ -48,11 +47,6 @@ def screens(text: str) -> frozenset[str]:
 def is_transient(devices: Sequence[Mapping[str, Any]]) -> bool:
     """Whether a disk's changes lie on this host alone."""
     return any(one.get("type") == "disk" and str(one.get("shared")) == "transient" for one in devices)
-
-
-def payload_names(devices: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The targets of drives whose images this host made."""
-    return [str(one.get("name")) for one in devices if struct(struct(one, "specParams"), "vmPayload")]
 
 
 def _unpin(root: tree.Element) -> None:

@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from virgate.events import EventBus
+from virgate.run.background import background
 
 if TYPE_CHECKING:
     from virgate.node.vm.machine import Machine
     from virgate.node.vm.registry import Machines
+
+TROUBLE = "what was unplugged late could not be seen to"
 
 
 class Late:
@@ -34,11 +36,11 @@ class Late:
     def _removed(self, uuid: str, alias: str, **_: Any) -> None:
         machine = self._machines.get(uuid)
         if machine is not None and machine.vitals.alive and machine.launch is None:
-            self._background(self._look(machine))
+            background(self._look(machine), self.log, TROUBLE)
 
     def _connected(self, **_: Any) -> None:
         """Events may have been missed, and a device may have been plugged without anybody hearing of it."""
-        self._background(self._look_at_all())
+        background(self._look_at_all(), self.log, TROUBLE)
 
     async def _look_at_all(self) -> None:
         for machine in self._machines:
@@ -49,8 +51,3 @@ class Late:
         from virgate.node.vm.plugging import departed
 
         await departed.look(machine)
-
-    def _background(self, work: Any) -> None:
-        Deferred.fromCoroutine(work).addErrback(
-            lambda failure: self.log.failure("what was unplugged late could not be seen to", failure)
-        )

@@ -1,9 +1,10 @@
 """Passwords of storage, keys, the monitor, fence agents and same pages, through a whole daemon on a real libvirt."""
 
 import base64
+import struct
 
 import pytest
-from real.whole.house import House, new_id
+from real.whole.house import BLANK, House, new_id
 
 
 def secret(**changes: str) -> dict[str, str]:
@@ -88,3 +89,18 @@ def test_a_host_without_the_agent_says_so_and_the_password_stays_out_of_the_log(
 )
 def test_what_cannot_be_done_is_told_by_its_code(shared: House, verb: str, arguments: list[object], code: int) -> None:
     assert shared.code(verb, *arguments) == code
+
+
+def test_a_volume_s_partitions_are_aligned_or_not(shared: House) -> None:
+    disk = shared.make_volume(size=16 << 20)
+    path = shared.folder / shared.domain / "images" / disk["imageID"] / disk["volumeID"]
+    sector = bytearray(512)
+    for record, start in ((446, 2048), (462, 4159)):
+        sector[record + 4], sector[record + 8 : record + 16] = 0x83, struct.pack("<II", start, 2048)
+    sector[510:] = b"\x55\xaa"
+    with path.open("r+b") as file:
+        file.write(sector)
+    found = shared.ask("getDiskAlignment", BLANK, {"device": "disk", **disk})["alignment"]
+    assert found == {"/dev/sda1": True, "/dev/sda2": False}
+    assert shared.prepared() == []
+    assert shared.code("getDiskAlignment", new_id(), disk) == 44

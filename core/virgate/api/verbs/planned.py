@@ -14,9 +14,6 @@ def _storage(name: str, xmlrpc: str, summary: str) -> None:
     planned(name, xmlrpc=xmlrpc, family=Family.STORAGE, summary=summary)
 
 
-# Machines
-_host("VM.getDiskAlignment", "getDiskAlignment", "Whether a disk's partitions are aligned.")
-
 # The host
 _host("Host.setMOMPolicy", "setMOMPolicy", "Replace the memory policy.")
 _host("Host.setMOMPolicyParameters", "setMOMPolicyParameters", "Set variables of the memory policy.")

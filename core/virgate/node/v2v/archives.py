@@ -4,6 +4,7 @@ Nothing is ever unpacked to a disk, and nothing outside the archive is looked at
 limits, so names that lead out of the archive, links and bombs come to nothing.
 """
 
+import errno
 import os
 import resource
 import stat
@@ -46,6 +47,10 @@ def find_ovf(path: str) -> Found:
             return ["tar", *_in_tar(file)]
     except BROKEN as problem:
         return ["", str(problem) or type(problem).__name__, b""]
+    except OSError as problem:
+        if problem.errno != errno.EINVAL:  # a list of contents that points before the beginning
+            raise
+        return ["", "its list of contents is nonsense", b""]
 
 
 def _open(path: str | Path, flags: int = 0) -> IO[bytes]:

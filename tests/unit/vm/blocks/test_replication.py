@@ -6,6 +6,7 @@ from unit.vm.blocks.conftest import BASE, DOMAIN, DRIVE, FOLDER, IMAGE, POOL, RE
 
 from virgate.domxml import tree
 from virgate.domxml.facts import DiskSource
+from virgate.node.vm import ending
 from virgate.node.vm.blocks import extend, replication
 from virgate.node.vm.blocks.errors import (
     BadSize,
@@ -73,6 +74,7 @@ def test_the_top_is_copied_to_a_volume_that_is_prepared_before(owner, machine, p
     [
         ({**SOURCE, "imageID": "x"}, TARGET, NoSuchDrive),
         (SOURCE, {"GUID": "lun"}, ReplicationFailed),
+        (SOURCE, {**TARGET, "imageID": SECOND}, ReplicationFailed),
     ],
 )
 def test_what_is_no_disk_or_no_volume_is_refused(owner, machine, played, source, target, failure):
@@ -94,6 +96,29 @@ def test_a_replica_that_the_hypervisor_refuses_is_torn_down(owner, machine, play
     assert played.host.disks.calls[-1] == ("teardown", "vda")
     assert owner.doubled == [False]
     assert not machine.changing.locked
+
+
+def test_a_machine_that_ends_meanwhile_gives_the_replica_back(owner, machine, played):
+    begin(owner, machine)
+    played.move(BASE, TOP, mirror=mirror())
+    now(machine.document())
+    (replica,) = replication.under_way(machine)
+    assert (replica.domain_id, replica.image_id, replica.volume_id) == (SECOND, IMAGE, TOP)
+    (disk,) = machine.record.disks
+    given_back = []
+    machine.means = evolve(machine.means, disks=TornDown(given_back))
+    now(ending.free(machine))
+    assert given_back == [disk, replica]
+
+
+class TornDown:
+    """Disks, of which is kept what was given back."""
+
+    def __init__(self, given_back):
+        self.given_back = given_back
+
+    async def teardown(self, disk):
+        self.given_back.append(disk)
 
 
 @pytest.mark.parametrize(("kind", "grown"), [("block", []), ("file", [(500, 500)])])

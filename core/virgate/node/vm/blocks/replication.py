@@ -37,6 +37,8 @@ async def begin(owner: "Blocks", machine: "Machine", source: Mapping[str, Any], 
         drives.must_be_plain(machine, disk)
         if not disk.is_image or not all(target.get(name) for name in ("domainID", "imageID", "volumeID")):
             raise ReplicationFailed(machine.id, f"{disk.target} or its replica is no volume of storage")
+        if target["imageID"] != disk.image_id:
+            raise ReplicationFailed(machine.id, f"{disk.target} can only be replicated to its own image elsewhere")
         found = await _chain(machine, disk)
         if found.mirror is not None or await blocks.job(machine.means.domains, machine.id, disk.target) is not None:
             raise ReplicationFailed(machine.id, f"another job works on {disk.target}: wait for its end")
@@ -81,6 +83,18 @@ async def finish(owner: "Blocks", machine: "Machine", source: Mapping[str, Any],
         owner.room.double(machine.id, disk.target, on=False)
     finally:
         machine.changing.release()
+
+
+def under_way(machine: "Machine") -> "list[DiskRequest]":
+    """What the machine's disks are written to as well, as far as its document is known."""
+    chains = chain.read(tree.parse(machine.record.xml))
+    found = []
+    for disk in machine.record.disks:
+        mirror = chains[disk.target].mirror if disk.target in chains else None
+        place = None if mirror is None or mirror.job != "copy" else chain.place_of(mirror.path, disk.image_id)
+        if place is not None:
+            found.append(evolve(disk, domain_id=place[0], volume_id=place[1]))
+    return found
 
 
 async def _stay(machine: "Machine", disk: "DiskRequest") -> None:

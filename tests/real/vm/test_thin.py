@@ -74,13 +74,15 @@ class Storage:
     hold: Deferred[None] | None = None
     full: int = 0
 
-    async def grow(self, pool: str, domain: str, image: str, volume: str, size: int) -> int:
+    async def grow(self, pool: str, domain: str, image: str, volume: str, size: int, *, first: Any = None) -> int:
         self.asked.append((volume, size))
         if self.hold is not None:
             await self.hold
         if self.full:
             self.full -= 1
             raise CannotExtendVolume(volume, "no room")
+        if first is not None:
+            await first()
         self.volumes[volume].grow(size)
         return size
 

@@ -37,6 +37,7 @@ CAPABILITY_TYPES = {
     "bondings": DICT, "vlans": DICT, "netConfigDirty": STR, "hooks": DICT, "liveSnapshot": STR, "liveMerge": STR,
     "rngSources": LIST, "numaNodes": DICT, "numaNodeDistance": DICT, "autoNumaBalancing": INT, "selinux": DICT,
     "kdumpStatus": INT, "hostdevPassthrough": STR, "additionalFeatures": LIST,
+    "refresh_disk_supported": BOOL, "zerocopy_migrations": BOOL,
 }  # fmt: skip
 STATISTIC_TYPES = {
     "cpuUser": STR, "cpuSys": STR, "cpuIdle": STR, "cpuUserVdsmd": STR, "cpuSysVdsmd": STR, "cpuLoad": STR,

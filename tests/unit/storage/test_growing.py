@@ -247,3 +247,31 @@ def test_who_waited_behind_a_failure_tries_for_himself(scene: Scene) -> None:
 def test_every_growth_is_told_with_its_road(scene: Scene) -> None:
     scene.grown()
     assert scene.told == [{"domain": DOMAIN, "volume": VOLUME, "size": 2 * GiB, "road": "call", "seconds": 0.0}]
+
+
+@pytest.mark.parametrize(("role", "there"), [(Role.SPM, None), (Role.FREE, THERE), (Role.FREE, None)])
+def test_another_host_sees_the_new_size_first(scene: Scene, role: Role, there: SpmAddress | None) -> None:
+    scene.role, scene.there = role, there
+    sizes = []
+
+    async def first() -> None:
+        sizes.append((scene.real, scene.seen))
+
+    assert now(scene.growing.grow("pool", DOMAIN, IMAGE, VOLUME, 2 * GiB, first=first)) == 2 * GiB
+    assert sizes == [(2 * GiB, GiB)] and scene.refreshed == 1
+
+
+def test_a_size_that_another_host_cannot_see_is_not_seen_here(scene: Scene) -> None:
+    async def refuse() -> None:
+        raise OSError("no such host")
+
+    scene.role = Role.SPM
+    with pytest.raises(OSError, match="no such host"):
+        now(scene.growing.grow("pool", DOMAIN, IMAGE, VOLUME, 2 * GiB, first=refuse))
+    assert (scene.real, scene.seen) == (2 * GiB, GiB)
+    assert scene.grown() == 2 * GiB
+
+
+def test_what_another_host_has_changed_is_seen_when_told(scene: Scene) -> None:
+    scene.real = 3 * GiB
+    assert now(scene.growing.see(DOMAIN, IMAGE, VOLUME)) == 3 * GiB

@@ -44,7 +44,7 @@ class PlayedGrowing:
     fail: int = 0
     hold: Deferred[None] | None = None
 
-    async def grow(self, pool: str, domain: str, image: str, volume: str, size: int) -> int:
+    async def grow(self, pool: str, domain: str, image: str, volume: str, size: int, *, first: Any = None) -> int:
         self.asked.append((volume, size))
         if self.hold is not None:
             await self.hold

@@ -69,3 +69,12 @@ async def migration_create(node: Node, params: Struct, limit: Anything = None) -
     given = limit if limit is not None else params.pop("incomingLimit", None)
     machine: Machine = await commands.arrive(node.machines, params, int(given) if given else None)
     return Reply({"migrationPort": 0, "params": describe.full(machine)})
+
+
+@verb("VM.refresh_disk", xmlrpc="refreshDisk")
+async def refresh_disk(node: Node, vm: Text, disk: Struct) -> Reply:
+    """See how large a machine's disk has become; called by the host that the machine leaves, where the disk grows."""
+    from virgate.node.vm.migration import commands
+
+    seen, occupied = await commands.refresh(node.machines.find(vm), disk, node.storage)
+    return Reply({"apparentsize": str(seen), "truesize": str(occupied)})

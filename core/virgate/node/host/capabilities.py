@@ -1,5 +1,6 @@
 """The host's capabilities in the words of the wire (spec xmlrpc-host-vm 5.1)."""
 
+import re
 from typing import Any
 
 from virgate import __version__
@@ -14,6 +15,8 @@ from virgate.node.host.tree import Tree
 
 LEVELS = ["3.4", "3.5", "3.6"]
 """Cluster levels, which are also the versions of managers, whose contract is kept."""
+ZEROCOPY = (8, 5)
+"""The libvirt that can hand a guest's pages to the network as they are."""
 
 
 def capabilities(
@@ -78,6 +81,8 @@ def _software(system: OperatingSystem, packages: Packages) -> dict[str, Any]:
         "additionalFeatures": [],
         "liveSnapshot": "true",
         "liveMerge": "true",
+        "refresh_disk_supported": True,
+        "zerocopy_migrations": _at_least(packages, "libvirt", ZEROCOPY),
     }
 
 
@@ -91,6 +96,11 @@ def _features(tree: Tree) -> dict[str, Any]:
         "kdumpStatus": features.kdump_status(tree),
         "hostdevPassthrough": _word(features.has_iommu(tree)),
     }
+
+
+def _at_least(packages: Packages, name: str, wanted: tuple[int, ...]) -> bool:
+    found = re.findall(r"\d+", str(packages.get(name, {}).get("version", "")))
+    return tuple(map(int, found)) >= wanted
 
 
 def _word(value: bool) -> str:

@@ -53,6 +53,7 @@ VM.hibernate            vmID hibernationVolHandle
 VM.migrate              params
 VM.migrationCreate      params incomingLimit
 VM.migrateChangeParams  vmID migrationParams
+VM.refresh_disk         vmID vol_pdiv
 VM.changeCD             vmID driveSpec
 VM.changeFloppy         vmID driveSpec
 VM.hotplugDisk          params

@@ -48,6 +48,12 @@ class PlayedPeer:
     async def destroy(self, vm: str) -> None:
         await self._do("VM.destroy")
 
+    async def sees_growth(self) -> bool:
+        return (await self._do("getVdsCapabilities")) is not False
+
+    async def refresh_disk(self, vm: str, disk: Any) -> int:
+        return int(await self._do(f"VM.refresh_disk {disk.volume}") or 0)
+
 
 @define
 class PlayedMoves:

@@ -15,6 +15,7 @@ from virgate.node.peers.endpoint import Endpoint
 from virgate.node.vm.migration.addresses import Destination
 from virgate.node.vm.migration.errors import PeerRefused, PeerUnreachable
 from virgate.node.vm.migration.peer import XmlRpcPeer
+from virgate.node.vm.thin.disks import ThinDisk
 
 HERE = Endpoint("127.0.0.1", 0, False, Path(), Path(), Path())
 
@@ -68,6 +69,31 @@ async def test_a_machine_is_announced_and_what_is_there_is_answered(there: Liste
 async def test_it_is_destroyed_by_its_id(there: Listening) -> None:
     await there.peer.destroy("a")
     assert there.call == (("a",), "destroy")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_disk_that_has_grown_is_looked_at(there: Listening) -> None:
+    there.says = answer(apparentsize="2147483648", truesize="2147483648")
+    assert await there.peer.refresh_disk("a", ThinDisk("vda", "", "", "p", "d", "i", "v")) == 2 << 30
+    named = {"device": "disk", "poolID": "p", "domainID": "d", "imageID": "i", "volumeID": "v"}
+    assert there.call == (("a", named), "refreshDisk")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_size_that_is_none_is_no_answer(there: Listening) -> None:
+    there.says = answer(apparentsize="much")
+    with pytest.raises(PeerUnreachable, match="much"):
+        await there.peer.refresh_disk("a", ThinDisk("vda", "", "", "p", "d", "i", "v"))
+
+
+@pytest.mark.parametrize(
+    ("told", "able"),
+    [({"info": {"refresh_disk_supported": True}}, True), ({"info": {"vmTypes": ["kvm"]}}, False), ({"info": 1}, False)],
+)
+@pytest_twisted.ensureDeferred
+async def test_old_hosts_do_not_see_what_grows(there: Listening, told: dict[str, Any], able: bool) -> None:
+    there.says = answer(**told)
+    assert await there.peer.sees_growth() is able
 
 
 @pytest_twisted.ensureDeferred

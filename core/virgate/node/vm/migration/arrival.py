@@ -41,8 +41,10 @@ class Arrival:
 
     log = Logger()
 
-    def __init__(self, machine: "Machine", text: str, traffic: "Traffic", *, guest_events: bool = False) -> None:
-        self._machine, self._means = machine, machine.means
+    def __init__(
+        self, machine: "Machine", text: str, traffic: "Traffic", *, guest_events: bool = False, starved: bool = False
+    ) -> None:
+        self._machine, self._means, self._starved = machine, machine.means, starved
         self._guest_events = guest_events
         self._text, self._traffic = text, traffic
         self._undo = AsyncExitStack()
@@ -228,6 +230,8 @@ class Arrival:
         machine = self._machine
         self._undo.pop_all()
         if paused or machine.vitals.pause_code:
+            if self._starved:  # the hypervisor here knows nothing of what happened there
+                machine.life.halted("ENOSPC")
             machine.life.launched_paused(machine.vitals.pause_code or "NOERR")
         else:
             machine.life.launched()

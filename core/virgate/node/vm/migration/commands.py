@@ -26,6 +26,7 @@ from virgate.node.vm.migration.order import Order
 from virgate.node.vm.record import Record
 
 if TYPE_CHECKING:
+    from virgate.node.storage.manager import Storage
     from virgate.node.vm.machine import Machine
     from virgate.node.vm.registry import Machines
 
@@ -98,7 +99,7 @@ async def arrive(machines: "Machines", params: Mapping[str, Any], limit: int | N
     if not traffic.incoming.try_take():
         raise Busy() if limit is not None else BusyForOldHosts()
     machine = _listed(machines, heard)
-    arrival = Arrival(machine, heard.text, traffic, guest_events=heard.guest_events)
+    arrival = Arrival(machine, heard.text, traffic, guest_events=heard.guest_events, starved=heard.starved)
     machine.launch = arrival
     settings = traffic.settings
     mapped = sum(disk.path.startswith("/dev/mapper/") or bool(disk.guid) for disk in machine.record.disks)
@@ -107,6 +108,17 @@ async def arrive(machines: "Machines", params: Mapping[str, Any], limit: int | N
     )
     await arrival.prepare(machines.slots, seconds)
     return machine
+
+
+async def refresh(machine: "Machine", named: Mapping[str, Any], storage: "Storage") -> tuple[int, int]:
+    """Bytes of a disk that has grown on another host, as this one sees and counts them; `NoSuchDrive` (13)."""
+    from virgate.node.vm.blocks import drives
+
+    disk = drives.find(machine, named)
+    ids = disk.domain_id, disk.image_id, disk.volume_id
+    seen = await storage.growing.see(*ids)
+    _, occupied = await storage.images.volumes.size(*ids)
+    return seen, occupied
 
 
 def _listed(machines: "Machines", heard: description.Arriving) -> "Machine":

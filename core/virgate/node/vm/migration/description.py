@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 INTERNAL = ("migrationDest", "elapsedTimeOffset", "afterMigrationStatus", "enableGuestEvents", "statusTime", "status")
 OWN = ("pid", "clientIp", "xml", "exitCode", "exitReason", "exitMessage", "pauseCode", "netIfaces", "guestDiskMapping")
 KNOWN = ("guestFQDN", "username", "netIfaces", "guestIPs", VERSION)
+STARVED = "ENOSPC"
 OLD_DRIVES = ("cdrom", "floppy")
 
 
@@ -43,6 +44,8 @@ def tell(machine: "Machine", text: str, *, guest: Mapping[str, Any], guest_event
         "enableGuestEvents": guest_events,
         "migrationDest": "libvirt",
     }
+    if machine.vitals.pause_code == STARVED:
+        told["pauseCode"] = STARVED
     if VERSION in guest:
         told[VERSION] = guest[VERSION]
     if machine.request is None or machine.request.xml_form:
@@ -71,6 +74,8 @@ class Arriving:
     """Seconds since the guest's start: hosts' clocks need not agree."""
     guest_events: bool
     guest: Mapping[str, Any]
+    starved: bool = False
+    """Whether it stands still for want of room on a disk."""
 
 
 def hear(params: Mapping[str, Any], facts: "HostFacts") -> Arriving:
@@ -92,6 +97,7 @@ def hear(params: Mapping[str, Any], facts: "HostFacts") -> Arriving:
         elapsed=min(max(elapsed, 0.0), 1e9),
         guest_events=flag(params.get("enableGuestEvents")),
         guest={name: params[name] for name in KNOWN if params.get(name)},
+        starved=params.get("pauseCode") == STARVED,
     )
 
 

@@ -159,6 +159,18 @@ def test_a_volume_that_is_not_there_fails_the_job(importing: Importing, ova: str
     importing.ask("deleteV2VJob", job)
 
 
+def test_an_archive_whose_disk_lies_outside_of_it_is_not_given_to_the_converter(
+    importing: Importing, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.ovf").write_text(OVF.replace("disk1.vmdk", "../../etc/shadow"))
+    importing.order("")
+    job = new_id()
+    importing.ask("convertExternalVmFromOva", str(tmp_path), importing.wish(importing.make_volume()), job)
+    importing.until(lambda: importing.status(job) == "error", "it is refused")
+    assert "outside" in importing.told()[job]["description"] and not (importing.notes / "seen").exists()
+    importing.ask("deleteV2VJob", job)
+
+
 def test_other_places_and_silent_ones_have_their_codes(importing: Importing, tmp_path: Path) -> None:
     for uri in ("lxc:///", "qemu+ext:///system?command=/bin/sh", "xen+ssh://root@h?command=/bin/sh"):
         assert importing.code("getExternalVMs", uri, "u", PASSWORD) == 44

@@ -89,6 +89,7 @@ def test_what_is_missing_is_named(missing: str) -> None:
         {"qcow2_compat": "2"},
         {"virtio_iso_path": "x.iso"},
         {"disks": ["x"]},
+        {"disks": [{"imageID": IDS[2], "volumeID": IDS[3]}] * 2},
         {"disks": [{"imageID": "/etc", "volumeID": IDS[3]}]},
     ],
 )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from virgate.domxml.errors import UnsafeXml
-from virgate.node.v2v.ovf import LARGEST, Unreadable, read, unit
+from virgate.node.v2v.ovf import LARGEST, Unreadable, check_files, read, unit
 from virgate.node.v2v.progress import COPYING, STARTING, Progress
 
 SMALL = (Path(__file__).parent / "small.ovf").read_text()
@@ -124,3 +124,10 @@ def test_what_lacks_something_is_refused(old: str, new: str) -> None:
 def test_entities_and_nonsense_are_refused(head: str) -> None:
     with pytest.raises(UnsafeXml):
         read(SMALL.replace("?>", f"?>{head}", 1).replace("<Name>small", "<Name>&a;"), "x")
+
+
+@pytest.mark.parametrize("href", ["/etc/shadow", "../x", "a/../../x", "http://h/x"])
+def test_disks_are_inside_the_archive(href: str) -> None:
+    check_files(SMALL)
+    with pytest.raises(Unreadable):
+        check_files(SMALL.replace("disk1.vmdk", href))

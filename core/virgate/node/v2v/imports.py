@@ -81,15 +81,22 @@ class Imports:
 
     async def in_archive(self, path: str) -> dict[str, Any]:
         """The machine in an OVA."""
+        name, data = await self._description_in(path)
+        try:
+            return ovf.read(data, Path(name).stem)
+        except (ovf.Unreadable, UnsafeXml) as problem:
+            raise BadArchive(path, str(problem)) from None
+
+    async def _description_in(self, path: str) -> tuple[str, str]:
+        """Name and text of the OVF in an OVA."""
         try:
             kind, name, data = await self._files.call("find_ovf", path)
+            if not kind:
+                raise BadArchive(path, name)
+            return name, data.decode("utf-8-sig")
         except OSError as problem:
             raise BadArchive(path, problem.strerror or str(problem)) from None
-        if not kind:
-            raise BadArchive(path, name)
-        try:
-            return ovf.read(data.decode("utf-8-sig"), Path(name).stem)
-        except (UnicodeDecodeError, ovf.Unreadable, UnsafeXml) as problem:
+        except UnicodeDecodeError as problem:
             raise BadArchive(path, str(problem)) from None
 
     # jobs
@@ -118,6 +125,10 @@ class Imports:
         self._need(command.PROGRAM, command.PACKAGE)
 
         async def compose(places: Places, paths: Sequence[str]) -> Program:
+            try:
+                ovf.check_files((await self._description_in(path))[1])
+            except (ovf.Unreadable, UnsafeXml) as problem:
+                raise BadArchive(path, str(problem)) from None
             return _converter(command.from_archive(job, wish, path, places), wish, places)
 
         self._begin(job, wish, compose)

@@ -73,9 +73,9 @@ class Job:
         self._running = Deferred.fromCoroutine(self._run(compose, password))
 
     def abort(self) -> None:
-        """Kills the program; nothing happens to a job that has ended."""
-        self._unwanted = True
-        if self._running is not None:
+        """Kills the program; nothing happens to a job that has ended, or that is being aborted."""
+        if self._running is not None and not self._unwanted:
+            self._unwanted = True
             self._running.cancel()
 
     async def ended(self) -> None:

@@ -62,6 +62,14 @@ def read(text: str, default_name: str) -> dict[str, Any]:
     return found
 
 
+def check_files(text: str) -> None:
+    """`Unreadable` for a description whose disks lie outside its archive: the converter runs as root."""
+    for file in parse(text).iterfind(f".//{OVF}References/{OVF}File"):
+        href = file.get(f"{OVF}href", "")
+        if href.startswith("/") or ".." in href.split("/") or "://" in href:
+            raise Unreadable(f"it refers to a file outside of it: {href}")
+
+
 def unit(text: str) -> int:
     """Bytes in an allocation unit such as `byte * 2^20`."""
     match = _UNIT.fullmatch(text.strip())

@@ -58,6 +58,7 @@ class Wish:
         )
         for key, right in (
             ("format", wish.format),
+            ("disks", len(set(wish.volumes)) == len(wish.volumes)),
             ("allocation", wish.allocation in ALLOCATIONS),
             ("qcow2_compat", wish.compat in ("", *COMPATS)),
             ("virtio_iso_path", not wish.drivers or wish.drivers.startswith("/")),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.cleanup import Lab
-from lab.guests import build_guest
+from lab.guests import build_guest, build_python_guest
 from lab.network import Network
 
 
@@ -38,3 +38,9 @@ def network(lab: Lab) -> Network:
 def guest() -> Path:
     """The folder with the guest's kernel and initrd."""
     return build_guest()
+
+
+@pytest.fixture(scope="session")
+def python_guest() -> Path:
+    """The same folder, with the initrd that has the agent as well."""
+    return build_python_guest()

@@ -9,6 +9,7 @@ The pool is a local domain in a folder of the lab: no host has a lease of it, al
 """
 
 import http.client
+import shutil
 import ssl
 import time
 import uuid
@@ -158,6 +159,13 @@ class DaemonHost:
             **self.settings,
         }
         return [str(BIN / "virgated"), *(f"--set={key}={value}" for key, value in settings.items())]
+
+    def certify(self, folder: Path) -> None:
+        """Gives QEMU the certificates of `virgate pki` in a folder, for moves whose client wants them encrypted."""
+        for name, source in (("ca-cert", "ca.pem"), ("server-cert", "host.pem"), ("client-cert", "host.pem")):
+            shutil.copy(folder / source, self.host.stream / f"{name}.pem")
+        for name in ("server-key", "client-key"):
+            shutil.copy(folder / "host.key", self.host.stream / f"{name}.pem")
 
     def kill(self) -> None:
         """As a crash of the daemon alone; libvirt and guests go on."""

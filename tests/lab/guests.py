@@ -42,6 +42,12 @@ def build_guest() -> Path:
     return GUEST
 
 
+def build_python_guest() -> Path:
+    """The same with `initrd-python.img`, which has the agent."""
+    subprocess.run([PROJECT / "contrib" / "guest" / "build_python.sh"], check=True, timeout=300)
+    return GUEST
+
+
 def domain_xml(
     name: str,
     console: Path,

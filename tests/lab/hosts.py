@@ -43,6 +43,8 @@ class NamespaceHost:
         self.address = self.port.address
         self._hosts_file = network.hosts_file
         self._cache = cache
+        self.stream = lab.subfolder(f"{name}/stream")
+        """What QEMU needs to encrypt what it sends: its five files, named as libvirt wants them."""
         self._holder: Daemon | None = None
         self._libvirtd: PrivateLibvirtd | None = None
         self.boot()
@@ -85,7 +87,10 @@ class NamespaceHost:
     def libvirtd(self) -> PrivateLibvirtd:
         """The host's libvirtd, started at first use. It listens at TCP port 16509 for the other hosts."""
         if self._libvirtd is None:
-            libvirtd = PrivateLibvirtd(self.folder / "libvirt", enter=self.enter, listen=True, cache=self._cache)
+            qemu = [f'migrate_tls_x509_cert_dir = "{self.stream}"']
+            libvirtd = PrivateLibvirtd(
+                self.folder / "libvirt", enter=self.enter, listen=True, qemu=qemu, cache=self._cache
+            )
             self.lab.undo(libvirtd.stop)
             self._libvirtd = libvirtd.start()
         return self._libvirtd

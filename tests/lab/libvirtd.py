@@ -71,8 +71,9 @@ class PrivateLibvirtd:
     """One libvirtd with its virtlogd. Starting it again after `stop` finds the same defined guests.
 
     `enter` is put before the command that makes the namespaces (for example `ip netns exec NAME`), `extra` are shell
-    lines run inside before the daemons, `settings` are lines for libvirtd.conf. `cache` may be shared by many: libvirt
-    keeps there what it found out about QEMU, which takes seconds. `kvm=False` hides /dev/kvm from libvirt.
+    lines run inside before the daemons, `settings` are lines for libvirtd.conf, `qemu` for qemu.conf. `cache` may be
+    shared by many: libvirt keeps there what it found out about QEMU, which takes seconds. `kvm=False` hides
+    /dev/kvm from libvirt.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class PrivateLibvirtd:
         extra: str = "",
         listen: bool = False,
         settings: Sequence[str] = (),
+        qemu: Sequence[str] = (),
         cache: Path | None = None,
         kvm: bool | None = None,
     ) -> None:
@@ -97,7 +99,7 @@ class PrivateLibvirtd:
         self._command = [*enter, *unshare]
         self._extra = extra
         self._listen = listen
-        self._settings = settings
+        self._settings, self._qemu = settings, qemu
         self._cache = cache or self.root / "cache"
         self._kvm = kvm_works() if kvm is None else kvm
         self._supervisor: subprocess.Popen[bytes] | None = None
@@ -219,7 +221,7 @@ class PrivateLibvirtd:
         (etc / "libvirtd.conf").write_text("\n".join(lines) + "\n")
         (etc / "virtlogd.conf").write_text("")
         (etc / "no-kvm").write_text("")
-        qemu = ['user = "root"', 'group = "root"', "max_core = 0"]
+        qemu = ['user = "root"', 'group = "root"', "max_core = 0", *self._qemu]
         if not self._kvm:
             qemu.append("namespaces = []")  # a /dev of its own per guest cannot be made over our /dev/kvm
         (etc / "qemu.conf").write_text("\n".join(qemu) + "\n")

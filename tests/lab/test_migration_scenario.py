@@ -1,6 +1,9 @@
-"""A guest counts to disk and to the network while it moves to and fro under load (spec migration 5 to 9)."""
+"""A guest counts to disk and to the network while it moves to and fro under load (spec migration 5 to 9).
 
-import re
+The agent runs in it: each host hears it, and it runs the guest's own scripts before and after each move.
+"""
+
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -9,23 +12,16 @@ from typing import Any
 import pytest
 
 from lab.cleanup import Lab
-from lab.daemons import BRIDGE, DaemonHost, Daemons, boots
-from lab.network import SUBNET, Network
+from lab.daemons import DaemonHost, Daemons
+from lab.network import Network
+from lab.traveller import Traveller
 
-MIB = 1 << 20
 ROUNDS = 10
+VERSION = '<guestAgentAPIVersion type="int">3</guestAgentAPIVersion>'
 LONGEST_GAP = 2.0
-BLOCK = 512
+LONGEST_SILENCE = 8.0
+"""Seconds from the order to move until the other host tells what the agent says; a move takes two or three."""
 
-LISTENER = """
-import socket, sys, time
-listening = socket.create_server(("0.0.0.0", 7777))
-with open(sys.argv[1], "w", buffering=1) as log:
-    log.write("ready\\n")
-    connection, _ = listening.accept()
-    for line in connection.makefile():
-        log.write(f"{time.monotonic():.3f} {line}")
-"""
 NOTE = """#!/bin/sh
 echo "$(basename "$(dirname "$0")")" >>{log}
 """
@@ -35,47 +31,12 @@ SOURCE = [
     "after_vm_migrate_source",
     "after_device_migrate_source",
 ]
+MOVED = ["before_migration", "after_migration"]
 DESTINATION = [name.replace("source", "destination") for name in SOURCE]
 
 
-class Traveller:
-    """The guest, what it counted and where."""
-
-    def __init__(self, daemons: Daemons, host: DaemonHost) -> None:
-        self._log = daemons.lab.folder / "counted"
-        script = daemons.lab.folder / "listener.py"
-        script.write_text(LISTENER)
-        daemons.lab.daemon("listener", [*daemons.network.enter, "python3", str(script), str(self._log)])
-        disk = daemons.volume(host, 8 * MIB)
-        drive = {"type": "disk", "device": "disk", "iface": "virtio", "format": "raw", "index": "0", **disk}
-        nic = {"type": "interface", "device": "bridge", "network": BRIDGE, "nicModel": "pv"}
-        nic |= {"macAddr": "52:54:00:77:00:01", "custom": {"kind": "first"}}
-        words = f"console=ttyS0 virgate.ip={SUBNET}.99/24 virgate.tick={SUBNET}.1:7777 virgate.load=8"
-        params = boots(kernelArgs=words, devices=[drive, nic], smp="1")
-        self.vm: str = params["vmId"]
-        self.file = daemons.file(disk)
-        host.until(self._log.exists, "the listener listens")
-        host.call("create", params)
-        host.until_status(self.vm, "Up")
-        host.until(lambda: self.counted() > 5, "the guest counts", 60)
-
-    def heard(self) -> list[tuple[float, int]]:
-        found = re.findall(r"^([\d.]+) TICK (\d+)$", self._log.read_text(), re.MULTILINE)
-        return [(float(at), int(number)) for at, number in found]
-
-    def counted(self) -> int:
-        heard = self.heard()
-        return heard[-1][1] if heard else -1
-
-    def on_disk(self) -> list[int]:
-        """The numbers from the first block on, as far as something is written."""
-        data = self.file.read_bytes()
-        blocks = (data[at : at + BLOCK].strip(b"\0 \n") for at in range(0, len(data), BLOCK))
-        return [int(block) for block in blocks if block]
-
-
 @pytest.fixture
-def hosts(lab: Lab, libvirt_cache: Path, guest: Path) -> Iterator[tuple[Daemons, DaemonHost, DaemonHost]]:
+def hosts(lab: Lab, libvirt_cache: Path, python_guest: Path) -> Iterator[tuple[Daemons, DaemonHost, DaemonHost]]:
     daemons = Daemons(lab, Network(lab), libvirt_cache)
     north, south = daemons.start("north", "south", settings={"migration.monitor_interval": 0.5})
     yield daemons, north, south
@@ -88,6 +49,7 @@ def test_a_guest_under_load_travels_ten_times_to_and_fro_and_never_loses_count(
     daemons, north, south = hosts
     traveller = Traveller(daemons, north)
     vm = traveller.vm
+    silences = []
     logs: dict[DaemonHost, Path] = {}
     for host in (north, south):
         logs[host] = host.host.folder / "hooks.log"
@@ -98,13 +60,18 @@ def test_a_guest_under_load_travels_ten_times_to_and_fro_and_never_loses_count(
     here, there = north, south
     for _ in range(2 * ROUNDS):
         before = traveller.counted()
-        here.move(vm, there)
+        begun = time.monotonic()
+        here.move(vm, there, enableGuestEvents="true")
         assert here.until_over(vm) == (0, "Migration done"), here.said() + there.said()
         moves.append(here.call("migrateStatus", vm)["migrationStats"])
         here.until_status(vm, "Down")
         there.until_status(vm, "Up")
+        traveller.agent_is_heard(there)
+        silences.append(time.monotonic() - begun)
+        assert VERSION in there.host.libvirtd.virsh("metadata", vm, "http://ovirt.org/vm/1.0")
         here.call("destroy", vm)
         here, there = there, here
+        here.until(lambda: traveller.scripts() == MOVED * len(moves), "the guest's scripts ran", 10)
         here.until(lambda before=before: traveller.counted() > before, "the guest counts on")  # type: ignore[misc]
 
     heard = traveller.heard()
@@ -118,4 +85,6 @@ def test_a_guest_under_load_travels_ten_times_to_and_fro_and_never_loses_count(
     for host, first, second in ((north, SOURCE, DESTINATION), (south, DESTINATION, SOURCE)):
         assert logs[host].read_text().split() == (first + second) * ROUNDS
         assert not [uuid for uuid in host.defined() if uuid == vm]
+    assert max(silences) < LONGEST_SILENCE, silences
+    print(f"the agent is heard {min(silences):.1f} to {max(silences):.1f} s after the order")
     print(f"downtimes {sorted(move['downtime'] for move in moves)} ms, longest gap {max(gaps):.2f} s")

@@ -43,7 +43,7 @@ seen = {
     "mode": oct(password.stat().st_mode & 0o777) if password else None,
     "nice": os.nice(0),
     "name": position,
-    "pid": os.getpid(),
+    "pid": int(os.readlink("/proc/self")),  # as the host counts
     "environment": {key: os.environ.get(key) for key in ("LIBGUESTFS_BACKEND", "VIRTIO_WIN", "VIRT_V2V_TMPDIR")},
 }
 (notes / "seen.new").write_text(json.dumps(seen))

@@ -1,5 +1,6 @@
 """Imports through a whole daemon: the converter is a stand-in that speaks as the real one, all else is real."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -134,7 +135,7 @@ def test_an_import_is_aborted_and_its_program_gone(importing: Importing, ova: st
     pid = importing.seen()["pid"]
     importing.ask("abortV2VJob", job)
     importing.until(lambda: importing.status(job) == "aborted", "it is aborted")
-    assert not Path(f"/proc/{pid}").exists()
+    wait_gone(pid)
     assert leftovers(importing) == [] and importing.prepared() == []
     importing.ask("abortV2VJob", job)
     importing.ask("deleteV2VJob", job)
@@ -259,7 +260,9 @@ def test_a_host_without_the_converter_names_its_package(importing: Importing, ov
 
 
 def wait_gone(pid: int) -> None:
+    """It may be a zombie for as long as the machine's first process likes."""
     ends = time.monotonic() + 10
-    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
-        assert time.monotonic() < ends, "the converter outlives its daemon"
-        time.sleep(0.02)
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            assert time.monotonic() < ends, "the converter goes on"
+            time.sleep(0.02)

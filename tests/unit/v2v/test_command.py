@@ -71,6 +71,13 @@ def test_the_converter_starts_qemu_itself_unless_the_administrator_says_otherwis
     assert "VIRTIO_WIN" not in environment({}, wish(), PLACES)
 
 
+def test_sockets_are_in_the_working_folder_if_their_names_are_not_too_long_there() -> None:
+    assert environment({}, wish(), PLACES)["TMPDIR"] == environment({}, wish(), PLACES)["XDG_RUNTIME_DIR"] == "/var/v"
+    deep = Places(PLACES.storage, PLACES.result, Path("/" + "x" * 80))
+    found = environment({}, wish(), deep)
+    assert "TMPDIR" not in found and found["VIRT_V2V_TMPDIR"] == str(deep.work)
+
+
 @pytest.mark.parametrize("missing", ["vmName", "poolID", "domainID", "disks"])
 def test_what_is_missing_is_named(missing: str) -> None:
     with pytest.raises(MissingParameter, match=missing):

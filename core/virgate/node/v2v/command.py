@@ -13,6 +13,10 @@ GENTLY = ("nice", "-n", "19", "ionice", "-c", "3")
 WITH_KEYS = ("ssh-agent", "sh", "-c", 'ssh-add && exec "$@"', "sh")
 
 
+SHORT = 70
+"""Characters of a folder's path that leave room for the names of sockets below it; the kernel takes 107 in all."""
+
+
 @frozen
 class Places:
     """Folders of one job."""
@@ -42,7 +46,10 @@ def from_archive(job: str, wish: Wish, path: str, places: Places) -> list[str]:
 
 def environment(base: Mapping[str, str], wish: Wish, places: Places) -> dict[str, str]:
     """libguestfs starts its own QEMU: through libvirt it would meet the machines of this host."""
-    found = {"LIBGUESTFS_BACKEND": "direct", **base, "LC_ALL": "C.UTF-8", "VIRT_V2V_TMPDIR": str(places.work)}
+    work = str(places.work)
+    found = {"LIBGUESTFS_BACKEND": "direct", **base, "LC_ALL": "C.UTF-8", "VIRT_V2V_TMPDIR": work}
+    if len(work) <= SHORT:  # then nothing is left in /tmp, however it ends
+        found |= {"TMPDIR": work, "XDG_RUNTIME_DIR": work}
     return {**found, "VIRTIO_WIN": wish.drivers} if wish.drivers else found
 
 

@@ -120,7 +120,7 @@ class Job:
             places = Places(places.storage, places.result, places.work, secret)
         program = await compose(places, paths)
         options: dict[str, Any] = {"env": program.environment, "input": program.input, "cwd": places.work}
-        async with spawn(program.argv, writes=True, umask=0o077, **options) as child:
+        async with spawn([*contained(), *program.argv], writes=True, umask=0o077, **options) as child:
             async for line in child.pieces("\n", also="\r"):
                 self._hear(line)
             code = await child.exit_code()
@@ -165,6 +165,14 @@ class Job:
             path.parent.mkdir(mode=0o700, exist_ok=True)
             write_secret(path, child.stderr)
             self.log.info("what the converter of import {job} said is in {path}", job=self.id, path=str(path))
+
+
+def contained() -> tuple[str, ...]:
+    """Put before a command: processes of its own kind of numbers, which all end when the first of them does.
+
+    virt-v2v has helpers that outlive it when it is killed, as it is when the daemon dies. Only root may do this.
+    """
+    return ("unshare", "--pid", "--fork", "--kill-child") if os.geteuid() == 0 else ()
 
 
 def write_secret(path: Path, data: bytes) -> None:

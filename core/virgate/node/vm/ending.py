@@ -15,7 +15,6 @@ from virgate.node.vm.errors import CannotDestroy
 from virgate.node.vm.exits import Exit, Reason
 
 if TYPE_CHECKING:
-    from virgate.domxml.facts import DiskRequest
     from virgate.node.vm.machine import Machine
 
 log = Logger()
@@ -96,7 +95,8 @@ async def _release(machine: "Machine") -> None:
 async def free(machine: "Machine") -> None:
     """Gives back disks and files; once, however often it is asked for."""
     means, record = machine.means, machine.record
-    disks, record.disks = (*record.disks, *_replicas(machine)), ()
+    disks = (*record.disks, *record.replicas)
+    record.disks = record.replicas = ()
     for disk in disks:
         try:
             await means.disks.teardown(disk)
@@ -108,14 +108,6 @@ async def free(machine: "Machine") -> None:
         await means.payloads.remove(machine.id)
     except Exception:
         log.failure("files of {vm} in the run folder stay behind", vm=machine.id)
-
-
-def _replicas(machine: "Machine") -> "list[DiskRequest]":
-    if "<mirror" not in machine.record.xml:
-        return []
-    from virgate.node.vm.blocks import replication
-
-    return replication.under_way(machine)
 
 
 async def _give_back(machine: "Machine") -> None:

@@ -27,6 +27,8 @@ class Record:
     conf: dict[str, Any] = field(factory=dict)
     custom: dict[str, str] = field(factory=dict)
     disks: tuple[DiskRequest, ...] = ()
+    replicas: tuple[DiskRequest, ...] = ()
+    """What disks are written to as well; the hypervisor forgets them as soon as the guest is gone."""
     external: bool = False
     """A domain that somebody else made; it is listed and never ended without being asked."""
     started: float = 0.0

@@ -98,17 +98,19 @@ def test_a_replica_that_the_hypervisor_refuses_is_torn_down(owner, machine, play
     assert not machine.changing.locked
 
 
-def test_a_machine_that_ends_meanwhile_gives_the_replica_back(owner, machine, played):
+@pytest.mark.parametrize("found", [False, True], ids=["its own", "of another daemon"])
+def test_a_machine_that_ends_meanwhile_gives_the_replica_back(owner, machine, played, found):
     begin(owner, machine)
-    played.move(BASE, TOP, mirror=mirror())
-    now(machine.document())
-    (replica,) = replication.under_way(machine)
-    assert (replica.domain_id, replica.image_id, replica.volume_id) == (SECOND, IMAGE, TOP)
-    (disk,) = machine.record.disks
+    if found:
+        machine.record.replicas = ()
+        played.move(BASE, TOP, mirror=mirror())
+        now(machine.document())
+        replication.find(owner, machine)
     given_back = []
     machine.means = evolve(machine.means, disks=TornDown(given_back))
     now(ending.free(machine))
-    assert given_back == [disk, replica]
+    assert [(disk.domain_id, disk.image_id) for disk in given_back] == [(DOMAIN, IMAGE), (SECOND, IMAGE)]
+    assert owner.doubled == [True] * found
 
 
 class TornDown:

@@ -53,6 +53,7 @@ async def begin(owner: "Blocks", machine: "Machine", source: Mapping[str, Any], 
             if isinstance(failure, HypervisorFailed):
                 raise ReplicationFailed(machine.id, failure.detail) from failure
             raise
+        machine.record.replicas = (*machine.record.replicas, replica)
         await machine.devices_changed()
     finally:
         machine.changing.release()
@@ -79,22 +80,24 @@ async def finish(owner: "Blocks", machine: "Machine", source: Mapping[str, Any],
         else:
             raise ReplicationFailed(machine.id, f"{disk.target} is replicated to domain {replica.domain_id}")
         await machine.devices_changed()
+        machine.record.replicas = tuple(one for one in machine.record.replicas if one.image_id != disk.image_id)
         await _let_go(machine, left)
         owner.room.double(machine.id, disk.target, on=False)
     finally:
         machine.changing.release()
 
 
-def under_way(machine: "Machine") -> "list[DiskRequest]":
-    """What the machine's disks are written to as well, as far as its document is known."""
+def find(owner: "Blocks", machine: "Machine") -> None:
+    """Replications that another daemon began, as the machine's document tells them."""
     chains = chain.read(tree.parse(machine.record.xml))
-    found = []
     for disk in machine.record.disks:
         mirror = chains[disk.target].mirror if disk.target in chains else None
-        place = None if mirror is None or mirror.job != "copy" else chain.place_of(mirror.path, disk.image_id)
-        if place is not None:
-            found.append(evolve(disk, domain_id=place[0], volume_id=place[1]))
-    return found
+        if mirror is None or mirror.job != "copy":
+            continue
+        owner.room.double(machine.id, disk.target)
+        if (place := chain.place_of(mirror.path, disk.image_id)) is not None:
+            replica = evolve(disk, domain_id=place[0], volume_id=place[1])
+            machine.record.replicas = (*machine.record.replicas, replica)
 
 
 async def _stay(machine: "Machine", disk: "DiskRequest") -> None:

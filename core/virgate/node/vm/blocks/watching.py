@@ -94,14 +94,12 @@ class Blocks:
 
     def _find(self, machine: "Machine") -> None:
         from virgate.domxml import tree
-        from virgate.node.vm.blocks import chain
+        from virgate.node.vm.blocks import replication
         from virgate.node.vm.blocks.freezing import owed
         from virgate.node.vm.blocks.kept import Kept
 
         root = tree.parse(machine.record.xml)
-        for one in chain.read(root).values():
-            if one.mirror is not None and one.mirror.job == "copy":
-                self.room.double(machine.id, one.target)
+        replication.find(self, machine)
         left = Kept.read(root)
         if left.thaw:
             background(owed(machine), self.log, "{vm} may still be frozen", vm=machine.id)

@@ -1,7 +1,7 @@
 """What every change of a running machine's devices has in common."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from virgate.domxml import tree
@@ -9,7 +9,7 @@ from virgate.domxml.metadata import DeviceMetadata, texts
 from virgate.domxml.pairing import pair
 from virgate.hookspecs.documents import XmlDocument
 from virgate.libvirt import plugging as hypervisor
-from virgate.libvirt.errors import HypervisorAway
+from virgate.libvirt.errors import DomainNotFound, HypervisorAway
 from virgate.node.vm import inscription
 from virgate.node.vm.errors import Moving, NoSuchMachine
 from virgate.node.vm.life import Status
@@ -98,10 +98,11 @@ async def attach(machine: "Machine", text: str, undo: AsyncExitStack, kept: Call
 
 
 async def strike(machine: "Machine", device: "Conf") -> None:
-    """Takes back what `enlist` noted, as far as the hypervisor lets us."""
+    """Takes back what `enlist` noted, as far as the hypervisor lets us. A machine that is gone has nothing noted."""
     forget(machine, device)
-    await machine.document()
-    await inscription.keep_devices(machine)
+    with suppress(DomainNotFound):
+        await machine.document()
+        await inscription.keep_devices(machine)
 
 
 def add(machine: "Machine", device: "Conf") -> None:

@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 import pytest_twisted
 from doubles.machines import Host
+from twisted.internet.defer import Deferred
 
 from virgate.node.vm.life import Status
 from virgate.node.vm.machine import Machine
+from virgate.node.vm.migration import trail
+from virgate.node.vm.migration.addresses import Destination
 from virgate.node.vm.registry import Machines
 
 OUT = {"type": 2, "operation": 5, "data_total": 10, "data_remaining": 5}
@@ -57,6 +60,32 @@ async def test_it_can_still_be_canceled(host: Host, move: Any, machine: Machine)
     host.clock.advance(0.5)
     assert move.trace[-1] == "abort" and found.vitals.status is Status.UP
     await machines.stop()
+
+
+@pytest.mark.parametrize(("ends", "told"), [("running", True), ("shutoff", False)])
+@pytest_twisted.ensureDeferred
+async def test_the_destination_is_told_of_the_end_when_the_guest_is_surely_here(
+    host: Host, move: Any, machine: Machine, ends: str, told: bool
+) -> None:
+    await trail.leave(machine, Destination.read("there:1234"))
+    move.libvirt.jobs = [OUT, {"type": 0}]
+    machines, found = await again(host, machine, "running", "booted")
+    host.domains.domains[found.id].state = ends
+    host.clock.advance(10)
+    assert found.standing.code == 12 and ("VM.destroy" in move.trace) is told
+    assert not told or str(move.peer.destination) == "there:1234"
+    await machines.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_where_a_machine_goes_does_not_go_along(host: Host, move: Any, machine: Machine) -> None:
+    move.libvirt.hold = Deferred()
+    await move.begin(machine)
+    await machine.document()
+    assert str(trail.find(machine)) == str(move.peer.destination)
+    move.libvirt.hold.callback(None)
+    assert trail.NAME not in move.libvirt.asked["destination_xml"]
+    assert trail.NAME not in move.peer.told["_srcDomXML"]
 
 
 @pytest_twisted.ensureDeferred

@@ -17,7 +17,7 @@ from virgate.libvirt.errors import DomainNotFound, HypervisorAway, HypervisorFai
 from virgate.node.vm import hooked, inscription
 from virgate.node.vm.exits import Exit, Reason
 from virgate.node.vm.life import Status
-from virgate.node.vm.migration import description, guest
+from virgate.node.vm.migration import description, guest, trail
 from virgate.node.vm.migration.errors import PeerRefused
 from virgate.node.vm.migration.leaving import Leaving
 from virgate.node.vm.migration.outcome import outcome
@@ -48,7 +48,7 @@ class Departure(Leaving):
     ) -> None:
         super().__init__(machine)
         self._order, self._traffic, self._forget = order, traffic, forget
-        self._found = False
+        self._found = self._unseen = False
         self._peer: Peer | None = None
         self._stream = Stream(machine, traffic, self.standing, self.tell)
         self._holds_place = False
@@ -59,7 +59,9 @@ class Departure(Leaving):
 
     def begin(self, *, found: bool = False) -> None:
         """`found`: libvirt is at it already, and holds a place among those that leave."""
-        self._found = self._holds_place = found
+        self._found = self._unseen = self._holds_place = found
+        if found and (destination := trail.find(self._machine)) is not None:
+            self._peer = self._traffic.peer(destination)
         self.sight = Sight(self._machine.id, None) if found else None
         self._machine.departure = self
         self._machine.shown.append(self.members)
@@ -145,11 +147,13 @@ class Departure(Leaving):
         machine.life.leave()
         await guest.note_version(machine)
         there = await self._prepare(peer, order)
+        await trail.leave(machine, order.destination)
         self._check()
         try:
             await self._stream.run(order, there, self._check)
         except HypervisorAway:
             self.log.warn("libvirt is away while {vm} moves: how that ends is seen when it is back", vm=machine.id)
+            self._unseen = True
             await self._stream.watch()
 
     async def _prepare(self, peer: "Peer", order: "Order") -> dict[str, Any]:
@@ -236,7 +240,8 @@ class Departure(Leaving):
         if standing.postcopy is Postcopy.RUNNING:
             await self._lost()
             return
-        if self._peer is not None and not (isinstance(failure, PeerRefused) and failure.answer == EXISTS):
+        has_another = isinstance(failure, PeerRefused) and failure.answer == EXISTS
+        if self._peer is not None and not has_another and (not self._unseen or await self._is_here()):
             try:
                 await self._peer.destroy(machine.id)
             except Exception as problem:
@@ -245,6 +250,13 @@ class Departure(Leaving):
         if self._order is not None and self._order.guest_events:
             await guest.tell(machine, "after_migration", failure=True)
         await self._up()
+
+    async def _is_here(self) -> bool:
+        """Whether the guest surely runs on this host, so that what the destination has is none."""
+        try:
+            return (await self._means.domains.state(self._machine.id))[0] in ("running", "blocked")
+        except VirgateError:
+            return False
 
     async def _up(self) -> None:
         """Back to what the guest does now, which may have changed meanwhile."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from virgate.domxml import metadata, tree
+from virgate.node.vm.migration import trail
 from virgate.node.vm.migration.errors import BadOrder
 from virgate.node.vm.migration.order import Order
 
@@ -16,6 +17,7 @@ def told(text: str) -> str:
     Who pinned by hand meant every host.
     """
     root = tree.parse(text)
+    trail.hide(root)
     _unpin(root)
     return tree.one_line(root)
 
@@ -24,6 +26,7 @@ def adapted(text: str, order: Order, devices: Sequence[Mapping[str, Any]] = ()) 
     """The document for the destination's libvirt. `devices` are those that the destination told of: its disks may lie
     elsewhere there. Raises `BadOrder` when the order does not fit the machine."""
     root = tree.parse(text)
+    trail.hide(root)
     _unpin(root)
     if order.cpusets is not None:
         _pin(root, order.cpusets)

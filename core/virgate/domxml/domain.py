@@ -14,7 +14,7 @@ from virgate.domxml.metadata import DeviceMetadata, VmMetadata
 from virgate.domxml.tree import Element, element, is_name
 from virgate.domxml.values import Conf, flag, integer, struct, text
 
-DISK_KEYS = ("poolID", "domainID", "imageID", "volumeID", "GUID", "shared")
+DISK_KEYS = ("poolID", "domainID", "imageID", "volumeID", "GUID", "shared", "guestName")
 LIMITS = {"watchdog": 1, "console": 1}
 
 

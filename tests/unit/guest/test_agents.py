@@ -10,6 +10,7 @@ from doubles.guests import Guest, Readers, line
 from doubles.machines import ID, Host, host, params
 from lxml import etree
 
+from virgate.domxml import metadata, tree
 from virgate.node.guest import agents as watched_agents
 from virgate.node.guest import channel
 from virgate.node.guest.agents import Agents
@@ -145,6 +146,8 @@ async def test_guest_names_of_disks_reach_the_configuration_and_the_hash(
     full = describe.full(machine)
     assert full["guestDiskMapping"] == mapping
     assert [one["guestName"] for one in full["devices"] if one["type"] == "disk"] == ["/dev/vdq"]
+    written = metadata.read(tree.parse(watched.host.domains.domains[ID].xml)).device(name="vda")
+    assert written is not None and (written.values["guestName"], written.values["imageID"]) == ("/dev/vdq", image)
     assert statistics(machine)["hash"] != before
     assert statistics(machine)["hash"] == statistics(machine)["hash"]
 

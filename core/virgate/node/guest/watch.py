@@ -4,12 +4,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from virgate.domxml import metadata, tree
+from virgate.errors import VirgateError
 from virgate.node.guest import luggage, mapping, places
 from virgate.node.guest.agent import GuestAgent
 from virgate.node.guest.channel import Channel, Readers
+from virgate.node.vm import inscription
 from virgate.node.vm.life import Status
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ class Watch:
     ) -> None:
         means, record = machine.means, machine.record
         self.machine = machine
+        self._unwritten = False
+        """Names of disks are known that the domain does not have yet."""
         self.agent = GuestAgent(
             machine.id, reactor=means.reactor, monotonic=means.monotonic, wall=means.wall, moved=self._moved
         )
@@ -61,10 +66,25 @@ class Watch:
             self.agent.news = False
             self.note_disks()
             self.machine.means.events.tell("guest.info", vm=self.machine.id)
+        if self._unwritten and self.may_be_asked:  # nobody changes devices, which are written at the same place
+            self._unwritten = False
+            Deferred.fromCoroutine(self._write_names()).addErrback(
+                lambda problem: self.log.failure("names of disks of {vm} are not kept", problem, vm=self.machine.id)
+            )
 
     def note_disks(self) -> None:
-        """Lets `list` tell the guest's names of disks."""
-        mapping.note_names(self.machine.record.conf.get("devices", ()), self.agent.disks)
+        """Lets `list` tell the guest's names of disks, and newer clients find them in the domain."""
+        if mapping.note_names(self.machine.record.conf.get("devices", ()), self.agent.disks):
+            self._unwritten = True
+
+    async def _write_names(self) -> None:
+        machine = self.machine
+        async with machine.changing:
+            try:
+                await machine.document()
+                await inscription.keep_devices(machine)
+            except VirgateError as problem:
+                self.log.info("names of disks of {vm} are not kept: {why}", vm=machine.id, why=str(problem))
 
     def end(self) -> None:
         self.machine.agent = None

@@ -16,11 +16,12 @@ from virgate.node.vm import inscription
 from virgate.node.vm.errors import LostAtStart
 from virgate.node.vm.exits import Exit, Reason, after_stop
 from virgate.node.vm.life import Status
+from virgate.run.outcome import Outcome
 
 if TYPE_CHECKING:
     from virgate.domxml.request import MachineRequest
+    from virgate.node.vm.cancellation import Cancellation
     from virgate.node.vm.machine import Machine
-    from virgate.node.vm.wish import Wish
 
 
 class Way(Protocol):
@@ -40,34 +41,36 @@ class Launch:
     brief = True
 
     def __init__(
-        self, machine: "Machine", request: "MachineRequest", slots: DeferredSemaphore, way: Way, wish: "Wish"
+        self,
+        machine: "Machine",
+        request: "MachineRequest",
+        slots: DeferredSemaphore,
+        way: Way,
+        cancellation: "Cancellation",
     ) -> None:
         self._machine = machine
         self._means = machine.means
         self._request = request
         self._slots = slots
         self._way = way
-        self._wish = wish
-        self._over: list[Deferred[None]] = []
+        self._cancellation = cancellation
+        self._over: Outcome[None] = Outcome()
         self.lost = ""
         """How the guest ended if it did before the start was complete."""
 
     def begin(self) -> None:
-        self._wish.job = Deferred.fromCoroutine(self._run())
-        self._wish.job.addErrback(
+        self._cancellation.job = Deferred.fromCoroutine(self._run())
+        self._cancellation.job.addErrback(
             lambda problem: self.log.failure("{vm} came to no proper end", problem, vm=self._machine.id)
         )
 
     def abandon(self) -> None:
         """The machine is not wanted any more."""
-        self._wish.withdraw()
+        self._cancellation.ask()
 
     async def over(self) -> None:
         """Comes back when the start has succeeded or failed."""
-        if self._machine.launch is self:
-            waiting: Deferred[None] = Deferred()
-            self._over.append(waiting)
-            await waiting
+        await self._over.wait()
 
     def hears(self, event: str, detail: str) -> bool:
         """Whether the hypervisor's event is nobody else's business."""
@@ -82,8 +85,7 @@ class Launch:
             await self._failed(failure)
         finally:
             self._machine.launch = None
-            for waiting in self._over:
-                waiting.callback(None)
+            self._over.tell(None)
 
     async def _failed(self, failure: BaseException) -> None:
         machine = self._machine
@@ -95,7 +97,7 @@ class Launch:
 
     def _exit(self, failure: BaseException) -> Exit:
         restoring = self._machine.vitals.status is Status.RESTORING
-        if self._wish.withdrawn:
+        if self._cancellation.asked:
             return Exit.of(Reason.DESTROYED_AT_START)
         if isinstance(failure, LostAtStart):
             return after_stop(failure.detail, asked=self._machine.record.asked_down)
@@ -104,7 +106,7 @@ class Launch:
     async def _start(self) -> None:
         machine = self._machine
         async with AsyncExitStack() as undo:
-            with self._wish.waiting():
+            with self._cancellation.waiting():
                 await self._slots.acquire()
             try:
                 await self._way.boot(undo)
@@ -114,7 +116,7 @@ class Launch:
             await self._way.settle()
             if self.lost:
                 raise LostAtStart(machine.id, self.lost)
-            self._wish.check()
+            self._cancellation.check()
             undo.pop_all()
         if code := machine.vitals.pause_code:  # a hook may have paused or continued it meanwhile
             machine.life.launched_paused(code)

@@ -8,7 +8,8 @@ from twisted.logger import Logger
 
 from virgate.domxml.request import read_request
 from virgate.node.vm import ending, leftovers, readback
-from virgate.node.vm.errors import NoSuchMachine
+from virgate.node.vm.cancellation import Cancellation
+from virgate.node.vm.errors import Abandoned, NoSuchMachine
 from virgate.node.vm.happenings import Happenings
 from virgate.node.vm.launch import Launch, Way
 from virgate.node.vm.machine import Machine
@@ -20,7 +21,6 @@ from virgate.node.vm.recovery import Recovery
 from virgate.node.vm.sampler import Sampler
 from virgate.node.vm.starting import Start
 from virgate.node.vm.storage_back import StorageBack
-from virgate.node.vm.wish import Wish
 from virgate.run.background import background
 
 if TYPE_CHECKING:
@@ -129,14 +129,14 @@ class Machines:
         record.started = self.means.wall() - (waking.elapsed if waking else 0.0)
         machine = self._machines[request.id] = Machine(record, self.means, request)
         machine.figures.reshape(readback.unborn(record.conf))
-        wish = Wish(machine.id)
-        way: Way = Start(machine, request, wish)
+        cancellation = Cancellation(lambda: Abandoned(machine.id))
+        way: Way = Start(machine, request, cancellation)
         if waking is not None:
             from virgate.node.vm.hibernation.restore import WakeUp
 
-            way = WakeUp(machine, request, wish, waking)
+            way = WakeUp(machine, request, cancellation, waking)
             machine.life.restore()
-        machine.launch = Launch(machine, request, self.slots, way, wish)
+        machine.launch = Launch(machine, request, self.slots, way, cancellation)
         machine.launch.begin()
         return machine
 

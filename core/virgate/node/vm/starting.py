@@ -13,16 +13,16 @@ from virgate.node.vm.record import GuestEvent
 
 if TYPE_CHECKING:
     from virgate.domxml.request import MachineRequest
+    from virgate.node.vm.cancellation import Cancellation
     from virgate.node.vm.machine import Machine
-    from virgate.node.vm.wish import Wish
 
 
 class Groundwork:
     """The document of a machine with everything it names made ready; a wake-up begins with it, too."""
 
-    def __init__(self, machine: "Machine", request: "MachineRequest", wish: "Wish") -> None:
-        self._machine, self._means, self._request, self._wish = machine, machine.means, request, wish
-        self.preparation = Preparation(machine, request, wanted=wish.check, waiting=wish.waiting)
+    def __init__(self, machine: "Machine", request: "MachineRequest", cancellation: "Cancellation") -> None:
+        self._machine, self._means, self._request, self._cancellation = machine, machine.means, request, cancellation
+        self.preparation = Preparation(machine, request, wanted=cancellation.check, waiting=cancellation.waiting)
 
     async def lay(self, undo: AsyncExitStack) -> Element:
         """The document before any script sees it; what was made ready is undone by `undo`."""
@@ -37,7 +37,7 @@ class Groundwork:
 
     async def show(self, root: Element) -> str:
         """What the scripts before a start make of it."""
-        with self._wish.waiting():
+        with self._cancellation.waiting():
             await hooked.before_device_create(self._machine, root)
             document = XmlDocument(pretty(root))
             await self._means.hooks.before_vm_start(vm=self._machine.record.subject, domain=document)
@@ -47,16 +47,16 @@ class Groundwork:
 class Start:
     """The way to life of a machine that was off."""
 
-    def __init__(self, machine: "Machine", request: "MachineRequest", wish: "Wish") -> None:
-        self._machine, self._means, self._request, self._wish = machine, machine.means, request, wish
-        self._ground = Groundwork(machine, request, wish)
+    def __init__(self, machine: "Machine", request: "MachineRequest", cancellation: "Cancellation") -> None:
+        self._machine, self._means, self._request, self._cancellation = machine, machine.means, request, cancellation
+        self._ground = Groundwork(machine, request, cancellation)
 
     async def boot(self, undo: AsyncExitStack) -> None:
         machine, domains = self._machine, self._means.domains
         text = await self._document(undo)
         launch_flags = flags.read(self._means.run_dir, machine.id)
         paused = bool(launch_flags & flags.START_PAUSED)
-        self._wish.check()
+        self._cancellation.check()
         await domains.define(text)
         machine.record.xml = text
         machine.boot_ends_with = "suspended" if paused else "started"

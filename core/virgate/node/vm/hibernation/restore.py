@@ -19,10 +19,10 @@ from virgate.run.background import background
 
 if TYPE_CHECKING:
     from virgate.domxml.request import MachineRequest
+    from virgate.node.vm.cancellation import Cancellation
     from virgate.node.vm.hibernation.parameters import Waking
     from virgate.node.vm.machine import Machine
     from virgate.node.vm.means import Means
-    from virgate.node.vm.wish import Wish
 
 log = Logger()
 
@@ -48,10 +48,12 @@ class WakeUp:
 
     log = log
 
-    def __init__(self, machine: "Machine", request: "MachineRequest", wish: "Wish", waking: "Waking") -> None:
-        self._machine, self._means, self._request, self._wish = machine, machine.means, request, wish
+    def __init__(
+        self, machine: "Machine", request: "MachineRequest", cancellation: "Cancellation", waking: "Waking"
+    ) -> None:
+        self._machine, self._means, self._request, self._cancellation = machine, machine.means, request, cancellation
         self._waking = waking
-        self._ground = Groundwork(machine, request, wish)
+        self._ground = Groundwork(machine, request, cancellation)
 
     async def boot(self, undo: AsyncExitStack) -> None:
         machine, means, preparation = self._machine, self._means, self._ground.preparation
@@ -61,7 +63,7 @@ class WakeUp:
         try:
             saved = self._waking.document or await saving.saved_document(means.domains, memory.path)
             text = pretty(adapt(saved, fresh))
-            with self._wish.waiting():
+            with self._cancellation.waiting():
                 await means.hooks.before_vm_dehibernate(
                     vm=machine.record.subject, domain=XmlDocument(text), from_snapshot=self._waking.from_snapshot
                 )
@@ -79,10 +81,10 @@ class WakeUp:
         machine, means = self._machine, self._means
         await machine.document()
         readback.refresh(machine)
-        self._wish.check()
+        self._cancellation.check()
         if not self._request.launch_paused:
             await means.hooks.before_vm_cont(vm=machine.record.subject, domain=XmlDocument(machine.record.xml))
-            self._wish.check()
+            self._cancellation.check()
             await means.domains.resume(machine.id)
             machine.life.running()
         # Nothing may fail from here on: a guest that ran has changed its disks, and its old memory does not fit them.

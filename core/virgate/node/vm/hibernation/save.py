@@ -175,7 +175,7 @@ class Saving(Leaving):
 
     async def _stay(self, failure: BaseException) -> None:
         machine = self._machine
-        told = Canceled() if self._canceled else MigrationFailed(str(failure) or type(failure).__name__)
+        told = Canceled() if self._cancellation.asked else MigrationFailed(str(failure) or type(failure).__name__)
         self.standing.ended(told.code, str(told))
         self.log.warn("{vm} was not saved: {why}", vm=machine.id, why=str(failure) or type(failure).__name__)
         if machine.vitals.status is not Status.SAVING:

@@ -18,13 +18,14 @@ from virgate.hookspecs.documents import XmlDocument
 from virgate.hookspecs.errors import HookError
 from virgate.libvirt.errors import DomainNotFound
 from virgate.node.vm import hooked, inscription, readback
+from virgate.node.vm.cancellation import Cancellation
 from virgate.node.vm.errors import Abandoned
 from virgate.node.vm.exits import Exit, Reason
 from virgate.node.vm.migration import guest
 from virgate.node.vm.migration.errors import DestinationHookFailed, NotReadyInTime
 from virgate.node.vm.preparation import Preparation
-from virgate.node.vm.wish import Wish
 from virgate.run.background import background
+from virgate.run.outcome import Outcome
 
 if TYPE_CHECKING:
     from virgate.node.vm.machine import Machine
@@ -48,14 +49,16 @@ class Arrival:
         self._guest_events = guest_events
         self._text, self._traffic = text, traffic
         self._undo = AsyncExitStack()
-        self._wish = wish = Wish(machine.id)
+        self._cancellation = cancellation = Cancellation(lambda: Abandoned(machine.id))
         self._turn: Deferred[None] = Deferred()
         self._prepared: Deferred[None] = Deferred()
         self._ready: Deferred[None] = Deferred()
         self._came: Deferred[str] = Deferred()
-        self._over: list[Deferred[None]] = []
+        self._over: Outcome[None] = Outcome()
         assert machine.request is not None
-        self._preparation = Preparation(machine, machine.request, wanted=wish.check, waiting=wish.waiting)
+        self._preparation = Preparation(
+            machine, machine.request, wanted=cancellation.check, waiting=cancellation.waiting
+        )
         self.brief = False
         """Whether who stops the daemon should wait for its end."""
 
@@ -84,15 +87,12 @@ class Arrival:
 
     def abandon(self) -> None:
         """The machine is not wanted any more."""
-        self._wish.withdraw()
+        self._cancellation.ask()
         self._comes("unwanted")
 
     async def over(self) -> None:
         """Comes back when the machine runs here or is Down."""
-        if self._machine.launch is self:
-            waiting: Deferred[None] = Deferred()
-            self._over.append(waiting)
-            await waiting
+        await self._over.wait()
 
     # -- what libvirt tells
 
@@ -120,8 +120,8 @@ class Arrival:
     # -- the way
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        self._wish.job = Deferred.fromCoroutine(work)
-        self._wish.job.addErrback(
+        self._cancellation.job = Deferred.fromCoroutine(work)
+        self._cancellation.job.addErrback(
             lambda problem: self.log.failure("the arrival of {vm} broke", problem, vm=self._machine.id)
         )
 
@@ -144,7 +144,7 @@ class Arrival:
 
     async def _prepare(self, slots: DeferredSemaphore) -> None:
         machine = self._machine
-        with self._wish.waiting():
+        with self._cancellation.waiting():
             await slots.acquire()
         try:
             self._turn.callback(None)
@@ -152,7 +152,7 @@ class Arrival:
             await self._preparation.host_devices(self._undo)
         finally:
             slots.release()
-        self._wish.check()
+        self._cancellation.check()
         self._prepared.callback(None)
         try:
             await hooked.each_device(machine, "before_device_migrate_destination", self._text)
@@ -161,7 +161,7 @@ class Arrival:
             )
         except HookError as refused:
             raise DestinationHookFailed(refused.detail) from refused
-        self._wish.check()
+        self._cancellation.check()
 
     async def _arrive(self) -> None:
         try:
@@ -286,5 +286,4 @@ class Arrival:
     def _release(self) -> None:
         self._traffic.incoming.give_back()
         self._machine.launch = None
-        for waiting in self._over:
-            waiting.callback(None)
+        self._over.tell(None)

@@ -1,18 +1,15 @@
-"""What a machine that moves and one that is saved have in common: it runs in the background, and can be called back.
+"""What a machine that moves and one that is saved have in common: it runs in the background, and can be called back."""
 
-Waits for a place, another host or the guest end at once when somebody cancels; work that must not be torn apart asks
-`_check` between its steps; what libvirt does is ended by `_abort`.
-"""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from virgate.node.vm.cancellation import Cancellation
 from virgate.node.vm.migration.errors import Canceled, NothingToCancel
 from virgate.node.vm.migration.standing import Standing
+from virgate.run.outcome import Outcome
 
 if TYPE_CHECKING:
     from virgate.node.vm.machine import Machine
@@ -27,26 +24,18 @@ class Leaving:
     def __init__(self, machine: "Machine") -> None:
         self.standing = Standing()
         self._machine, self._means = machine, machine.means
-        self._canceled = False
-        self._job: Deferred[None] | None = None
-        self._interruptible = False
-        self._over: list[Deferred[None]] = []
+        self._cancellation = Cancellation(Canceled)
+        self._over: Outcome[None] = Outcome()
         self.sight: Sight | None = None
         """What another host sees of growing disks, as long as the guest may run there."""
 
     async def over(self) -> None:
         """Comes back when the machine has left or stays."""
-        if self._machine.departure is self:
-            waiting: Deferred[None] = Deferred()
-            self._over.append(waiting)
-            await waiting
+        await self._over.wait()
 
     async def cancel(self) -> None:
         """Raises `NothingToCancel` when the guest is past the point where it could stay."""
-        self._canceled = True
-        if self._interruptible and self._job is not None:
-            self._job.cancel()
-        else:
+        if not self._cancellation.ask():
             await self._abort()
 
     async def give_up(self) -> None:
@@ -68,25 +57,17 @@ class Leaving:
         """A subclass has made itself the machine's departure."""
         machine = self._machine
         machine.standing = self.standing
-        self._job = Deferred.fromCoroutine(self._run())
-        self._job.addErrback(lambda problem: self.log.failure("{vm} broke on its way out", problem, vm=machine.id))
+        self._cancellation.job = job = Deferred.fromCoroutine(self._run())
+        job.addErrback(lambda problem: self.log.failure("{vm} broke on its way out", problem, vm=machine.id))
 
     def _end(self) -> None:
         if self._machine.departure is self:
             self._machine.departure = None
-        for waiting in self._over:
-            waiting.callback(None)
+        self._over.tell(None)
 
     def _check(self) -> None:
-        if self._canceled:
-            raise Canceled()
+        self._cancellation.check()
 
-    @contextmanager
-    def _waiting(self) -> Iterator[None]:
+    def _waiting(self) -> AbstractContextManager[None]:
         """Inside, `cancel` ends what is waited for at once."""
-        self._check()
-        self._interruptible = True
-        try:
-            yield
-        finally:
-            self._interruptible = False
+        return self._cancellation.waiting()

@@ -14,7 +14,7 @@ RUN_PACKAGES="libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils s
 TEST_PACKAGES="sanlock lvm2 open-iscsi tgt nfs-ganesha nfs-ganesha-vfs nfs-common user-mode-linux udev gcc libc6-dev
     multipath-tools qemu-guest-agent ovmf swtpm swtpm-tools virt-v2v nbdkit libnbd-bin fdisk"
 # The lab starts these programs itself, in namespaces of its own; the machine shall not serve them.
-NOT_SERVICES="nfs-ganesha nfs-ganesha-lock tgt sanlock wdmd open-iscsi iscsid rpcbind nfs-common multipathd qemu-guest-agent"
+NOT_SERVICES="nfs-ganesha nfs-ganesha-lock tgt sanlock wdmd open-iscsi iscsid rpcbind nfs-common multipathd qemu-guest-agent mdadm mdmonitor ldmtool"
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
 venv=$root/.venv

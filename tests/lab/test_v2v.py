@@ -1,7 +1,11 @@
 """An OVA imported by the real virt-v2v, whose own machine runs under software emulation (about a minute)."""
 
+import contextlib
+import shutil
 import subprocess
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,11 +22,15 @@ def kernel(tmp_path: Path) -> Kernel:
 
 
 @pytest.fixture
-def house(tmp_path: Path, kernel: Kernel) -> Iterator[House]:
-    for name in ("plugins.d", "hooks.d"):
-        (tmp_path / name).mkdir()
-    with passing_libvirtd(cache=PROJECT / "build/lab/libvirt-cache") as libvirtd:
-        made = House(tmp_path, libvirtd, kernel.environment)
+def house(kernel: Kernel) -> Iterator[House]:
+    """In a folder with a short name, as a daemon's usual ones are: sockets must fit below it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="v2v-") as home,
+        passing_libvirtd(cache=PROJECT / "build/lab/libvirt-cache") as libvirtd,
+    ):
+        for name in ("plugins.d", "hooks.d"):
+            (Path(home) / name).mkdir()
+        made = House(Path(home), libvirtd, kernel.environment)
         try:
             made.start()
             made.make_pool()
@@ -33,13 +41,29 @@ def house(tmp_path: Path, kernel: Kernel) -> Iterator[House]:
 
 @pytest.mark.timeout(600)
 def test_the_real_converter_imports_an_ova(house: House, kernel: Kernel, tmp_path: Path) -> None:
-    ova = make_ova(tmp_path, kernel)
+    ova, before = make_ova(tmp_path, kernel), temporary()
     assert house.ask("getExternalVmFromOva", str(ova))["vmList"]["disks"][0]["capacity"] == str(SIZE)
-    disk, job = house.make_volume(size=SIZE), new_id()
+    disk = house.make_volume(size=SIZE)
+    wish: dict[str, object] = {
+        "vmName": "tiny",
+        "poolID": house.pool,
+        "domainID": house.domain,
+        "format": "raw",
+        "allocation": "sparse",
+    }
+    wish["disks"] = [disk]
+    for end in (lambda job: house.ask("abortV2VJob", job), lambda job: house.kill()):
+        job = new_id()
+        house.ask("convertExternalVmFromOva", str(ova), wish, job)
+        house.until(lambda job=job: any("qemu" in one for one in processes(job)), "the converter's machine runs", 60)
+        end(job)
+        wait_until(lambda job=job: not processes(job))
+    house.start()
+    house.rejoin()
+    job = new_id()
     volume = house.folder / house.domain / "images" / disk["imageID"] / disk["volumeID"]
     metadata = volume.with_name(f"{volume.name}.meta").read_text()
-    wish = {"vmName": "tiny", "poolID": house.pool, "domainID": house.domain, "format": "raw", "allocation": "sparse"}
-    house.ask("convertExternalVmFromOva", str(ova), wish | {"disks": [disk]}, job)
+    house.ask("convertExternalVmFromOva", str(ova), wish, job)
 
     def told() -> dict[str, object]:
         return dict(house.ask("getVdsStats")["info"].get("v2vJobs", {}).get(job, {"status": "unknown"}))
@@ -50,8 +74,32 @@ def test_the_real_converter_imports_an_ova(house: House, kernel: Kernel, tmp_pat
     assert "<Name>tiny</Name>" in ovf and disk["volumeID"] in ovf
     assert looks_converted(volume, tmp_path / "partition")
     assert volume.with_name(f"{volume.name}.meta").read_text() == metadata
+    for left in temporary() - before:  # of the two that were killed: the converter makes it there whatever it is told
+        assert all(one.is_socket() for one in left.iterdir()), "more than sockets are left of a conversion"
+        shutil.rmtree(left)
     assert house.prepared() == [] and not (house.home / "state/v2v" / job).exists()
     house.ask("deleteV2VJob", job)
+
+
+def temporary() -> set[Path]:
+    return set(Path(tempfile.gettempdir()).glob("v2v*.*"))
+
+
+def processes(job: str) -> list[str]:
+    """Command lines of whatever was started for a job: all of them have its folder in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if job.encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text())
+    return found
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
+    ends = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < ends, "it did not come to pass"
+        time.sleep(0.05)
 
 
 def looks_converted(volume: Path, work: Path) -> bool:

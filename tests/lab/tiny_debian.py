@@ -69,8 +69,9 @@ class Kernel:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        (package,) = list(build_guest().glob("linux-image-*.deb"))[:1]
-        run("dpkg-deb", "-x", package, home)
+        packages = list(build_guest().glob("linux-image-*.deb"))
+        assert packages, "the guest was built without leaving its kernel's package: contrib/guest/build.sh --force"
+        run("dpkg-deb", "-x", packages[0], home)
         (self.modules,) = (home / "lib/modules").iterdir()
         self.version = self.modules.name
         run("depmod", "-b", home, self.version)

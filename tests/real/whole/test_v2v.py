@@ -194,8 +194,8 @@ DOMAIN = """
 """
 
 
-@pytest.fixture
-def neighbour(importing: Importing, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+@pytest.fixture(params=["in a pool", "in no pool"])
+def neighbour(importing: Importing, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, Path]]:
     """A machine of another hypervisor, which for this test is the house's own: its name and its disk."""
     disk = tmp_path / "old.raw"
     with disk.open("wb") as file:
@@ -204,7 +204,11 @@ def neighbour(importing: Importing, tmp_path: Path) -> Iterator[tuple[str, Path]
     name = f"old-{new_id()[:8]}"
     (tmp_path / "old.xml").write_text(DOMAIN.format(name=name, uuid=new_id(), disk=disk))
     importing.libvirtd.virsh("define", str(tmp_path / "old.xml"))
+    if request.param == "in a pool":
+        importing.libvirtd.virsh("pool-create-as", name, "dir", "--target", str(tmp_path))
     yield name, disk
+    if request.param == "in a pool":
+        importing.libvirtd.virsh("pool-destroy", name)
     importing.libvirtd.virsh("undefine", name)
 
 

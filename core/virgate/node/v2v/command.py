@@ -48,7 +48,7 @@ def environment(base: Mapping[str, str], wish: Wish, places: Places) -> dict[str
     """libguestfs starts its own QEMU: through libvirt it would meet the machines of this host."""
     work = str(places.work)
     found = {"LIBGUESTFS_BACKEND": "direct", **base, "LC_ALL": "C.UTF-8", "VIRT_V2V_TMPDIR": work}
-    if len(work) <= SHORT:  # then nothing is left in /tmp, however it ends
+    if len(work) <= SHORT:  # then only a folder of sockets is left in /tmp when it is killed
         found |= {"TMPDIR": work, "XDG_RUNTIME_DIR": work}
     return {**found, "VIRTIO_WIN": wish.drivers} if wish.drivers else found
 

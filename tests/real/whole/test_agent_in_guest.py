@@ -109,6 +109,7 @@ def test_a_disk_is_known_by_the_name_it_has_in_the_guest(house, guest):
     mapped = house.full(guest.vm)["guestDiskMapping"]
     (name,) = [one["name"] for serial, one in mapped.items() if guest.disk["imageID"].startswith(serial[:20])]
     assert name == "/dev/vda"
+    house.until(lambda: "<ovirt-vm:guestName>/dev/vda<" in house.xml(guest.vm), "clients that read documents know it")
 
 
 def test_a_daemon_that_starts_again_hears_the_agent_within_a_heartbeat(house, guest):

@@ -5,7 +5,7 @@ not block; one that raises is logged and does not stop the others.
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.logger import Logger
@@ -27,6 +27,16 @@ class EventBus:
         def end() -> None:
             while listening:
                 self._listeners[topic].remove(listening.pop())
+
+        return end
+
+    def listen_all(self, listeners: Mapping[str, Listener]) -> Callable[[], None]:
+        """The same for many topics; the answer ends all of them."""
+        ends = [self.listen(topic, listener) for topic, listener in listeners.items()]
+
+        def end() -> None:
+            for one in ends:
+                one()
 
         return end
 

@@ -22,3 +22,13 @@ def test_a_listener_that_fails_keeps_nobody_from_hearing():
     bus.listen("topic", lambda value: heard.append(value))
     bus.tell("topic", value=0)
     assert heard == [0]
+
+
+def test_a_listening_to_many_topics_ends_as_one():
+    bus, heard = EventBus(), []
+    end = bus.listen_all({"first": lambda: heard.append("first"), "second": lambda: heard.append("second")})
+    bus.tell("second")
+    end()
+    end()
+    bus.tell("first")
+    assert heard == ["second"]

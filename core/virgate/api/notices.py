@@ -55,21 +55,20 @@ class Notices:
         self._clock: Any = clock or reactor
         self._gathered: dict[str, set[str]] = {}
         self._timer: Any = None
-        listen = node.events.listen
-        self._ends = [
-            listen("vm.status", self._status),
-            listen("vm.migration", self._migration),
-            listen("vm.devices", lambda vm, **_: self._gather(vm, DEVICES)),
-            listen("vm.balloon", lambda vm, **_: self._gather(vm, BALLOON)),
-            listen("guest.info", lambda vm, **_: self._gather(vm, GUEST)),
-            listen("job.status", self._job),
-            listen("host.network", self._network),
-        ]
+        self._end = node.events.listen_all(
+            {
+                "vm.status": self._status,
+                "vm.migration": self._migration,
+                "vm.devices": lambda vm, **_: self._gather(vm, DEVICES),
+                "vm.balloon": lambda vm, **_: self._gather(vm, BALLOON),
+                "guest.info": lambda vm, **_: self._gather(vm, GUEST),
+                "job.status": self._job,
+                "host.network": self._network,
+            }
+        )
 
     def close(self) -> None:
-        for end in self._ends:
-            end()
-        self._ends = []
+        self._end()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

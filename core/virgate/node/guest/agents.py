@@ -1,6 +1,6 @@
 """The agents of all machines, with one clock for all of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ class Agents:
         self._machines, self._settings = machines, settings
         self._means = machines.means
         self._watched: dict[str, Watch] = {}
-        self._ends: list[Callable[[], None]] = []
+        self._end = self._means.events.listen_all({})
         self._clock = LoopingCall(self._tick)
         self._clock.clock = self._means.reactor
         self._looks = Looks(self._means, settings)
@@ -48,23 +48,22 @@ class Agents:
 
     def start(self) -> None:
         """Before machines are recovered: each is met when it is told of."""
-        listen = self._means.events.listen
-        self._ends = [
-            listen("vm.status", self._status),
-            listen("vm.adopted", self._status),
-            listen("vm.devices", self._devices),
-            listen("libvirt.agent", self._linked),
-            listen("libvirt.reboot", self._rebooted),
-            listen("libvirt.lifecycle", self._lifecycle),
-            listen("libvirt.connected", self._reconnected),
-        ]
+        self._end = self._means.events.listen_all(
+            {
+                "vm.status": self._status,
+                "vm.adopted": self._status,
+                "vm.devices": self._devices,
+                "libvirt.agent": self._linked,
+                "libvirt.reboot": self._rebooted,
+                "libvirt.lifecycle": self._lifecycle,
+                "libvirt.connected": self._reconnected,
+            }
+        )
         for machine in self._machines:
             self._status(machine.id)
 
     def stop(self) -> None:
-        for end in self._ends:
-            end()
-        self._ends = []
+        self._end()
         self._looks.stop()
         for vm in tuple(self._watched):
             self._dismiss(vm)

@@ -40,12 +40,10 @@ class Happenings:
         self._machines = machines
         self._unknown = unknown
         self._reconnect = reconnected
-        self._ends = [events.listen(f"libvirt.{topic}", getattr(self, f"_{topic}")) for topic in TOPICS]
+        self._end = events.listen_all({f"libvirt.{topic}": getattr(self, f"_{topic}") for topic in TOPICS})
 
     def close(self) -> None:
-        for end in self._ends:
-            end()
-        self._ends = []
+        self._end()
 
     def _lifecycle(self, uuid: str, event: str, detail: str, **_: Any) -> None:
         machine = self._machines.get(uuid)

@@ -4,7 +4,6 @@ Tells `vmJobs` in the statistics of every machine, finds merges and frozen guest
 the hypervisor's events on.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
@@ -34,7 +33,7 @@ class Blocks:
         self._machines, self._means = machines, machines.means
         self._known: set[str] = set()
         self._merges: Merges | None = None
-        self._ends: list[Callable[[], None]] = []
+        self._end = self._means.events.listen_all({})
 
     @property
     def merges(self) -> "Merges":
@@ -54,21 +53,20 @@ class Blocks:
 
     def start(self) -> None:
         """After recovery: what another daemon began is brought to its end."""
-        listen = self._means.events.listen
-        self._ends = [
-            listen("vm.status", self._status),
-            listen("libvirt.block_job", self._block_job),
-            listen("libvirt.connected", self._reconnected),
-            listen("storage.domain", self._storage),
-            listen("storage.grown", self._grown),
-        ]
+        self._end = self._means.events.listen_all(
+            {
+                "vm.status": self._status,
+                "libvirt.block_job": self._block_job,
+                "libvirt.connected": self._reconnected,
+                "storage.domain": self._storage,
+                "storage.grown": self._grown,
+            }
+        )
         for machine in self._machines:
             self._welcome(machine)
 
     def stop(self) -> None:
-        for end in self._ends:
-            end()
-        self._ends = []
+        self._end()
         if self._merges is not None:
             self._merges.stop()
 

@@ -1,6 +1,5 @@
 """Devices that leave when nobody waits for them any more: the guest took its time, or somebody else unplugged them."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
@@ -23,15 +22,15 @@ class Late:
 
     def __init__(self, machines: "Machines", events: EventBus) -> None:
         self._machines = machines
-        self._ends: list[Callable[[], None]] = [
-            events.listen("libvirt.device_removed", self._removed),
-            events.listen("libvirt.connected", self._connected),
-        ]
+        self._end = events.listen_all(
+            {
+                "libvirt.device_removed": self._removed,
+                "libvirt.connected": self._connected,
+            }
+        )
 
     def close(self) -> None:
-        for end in self._ends:
-            end()
-        self._ends = []
+        self._end()
 
     def _removed(self, uuid: str, alias: str, **_: Any) -> None:
         machine = self._machines.get(uuid)

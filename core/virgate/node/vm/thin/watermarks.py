@@ -1,6 +1,5 @@
 """Watches the thin disks of all machines of this host: which, since when, and what the hypervisor tells of them."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -29,27 +28,26 @@ class Watermarks:
         self._turns = Turns(machines, machines.means.reactor, retry)
         self._growth = Growth(growing, policy)
         self._feeding = Feeding(self._growth, self._turns, self._watch)
-        self._ends: list[Callable[[], None]] = []
+        self._end = self._means.events.listen_all({})
 
     def start(self) -> None:
         """After recovery: also machines that ran before the daemon did are watched."""
-        listen = self._means.events.listen
-        self._ends = [
-            listen("vm.status", self._status),
-            listen("vm.devices", self.look_again),
-            listen("libvirt.block_threshold", self._crossed),
-            listen("libvirt.io_error", self._refused),
-            listen("libvirt.lifecycle", self._lifecycle),
-            listen("libvirt.connected", self._reconnected),
-            listen("storage.domain", self._storage_back),
-        ]
+        self._end = self._means.events.listen_all(
+            {
+                "vm.status": self._status,
+                "vm.devices": self.look_again,
+                "libvirt.block_threshold": self._crossed,
+                "libvirt.io_error": self._refused,
+                "libvirt.lifecycle": self._lifecycle,
+                "libvirt.connected": self._reconnected,
+                "storage.domain": self._storage_back,
+            }
+        )
         for machine in self._machines:
             self._welcome(machine)
 
     def stop(self) -> None:
-        for end in self._ends:
-            end()
-        self._ends = []
+        self._end()
         self._turns.cancel()
 
     # -- what others ask of it

@@ -113,9 +113,14 @@ class DaemonHost:
         self._url = f"{scheme}://{self.address}:{PORT}/"
 
     def _bridge(self, address: str) -> None:
-        """The host's network, for guests too: what a manager calls ovirtmgmt."""
+        """The host's network, for guests too: what a manager calls ovirtmgmt.
+
+        Its hardware address is its own. Else it would be the lowest of its ports', now and then that of a guest's port,
+        which is the same on the host that the guest goes to: neither would hear the other any more.
+        """
+        hardware = "02:00:" + ":".join(f"{int(part):02x}" for part in address.split("."))
         for command in (
-            f"link add {BRIDGE} type bridge",
+            f"link add {BRIDGE} address {hardware} type bridge",
             "address flush dev eth0",
             f"link set eth0 master {BRIDGE}",
             f"address add {address}/24 dev {BRIDGE}",

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from virgate.node.v2v.imports import Imports
 
 
+LOGS = "logs"
+"""Of conversions that failed: the only thing that outlives the daemon."""
+
+
 class Images(Protocol):
     """The part of storage that makes volumes usable on this host."""
 
@@ -38,11 +42,12 @@ class Door:
 
     def start(self) -> None:
         """Takes away what a daemon left that was killed: passwords and half-made files. Its jobs are lost."""
-        if any(folder.exists() for folder in self._leftovers):
+        left = [one for folder in self._leftovers if folder.exists() for one in folder.iterdir() if one.name != LOGS]
+        if left:
             import shutil
 
-            for folder in self._leftovers:
-                shutil.rmtree(folder, ignore_errors=True)
+            for one in left:
+                shutil.rmtree(one, ignore_errors=True)
 
     async def stop(self) -> None:
         """Ends the conversions that run."""

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from virgate.errors import VirgateError
 from virgate.node.v2v.command import Places
+from virgate.node.v2v.door import LOGS
 from virgate.node.v2v.errors import ConversionFailed
 from virgate.node.v2v.progress import Progress
 from virgate.node.v2v.wish import Wish
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 DONE, ERROR, ABORTED = "done", "error", "aborted"
 ENDED = frozenset({DONE, ERROR, ABORTED})
+
+KEPT = 20
+"""Logs of conversions that failed; each has a mebibyte at most."""
 
 
 @frozen
@@ -160,10 +164,12 @@ class Job:
 
     def _keep_log(self, child: Child) -> None:
         """What the program said last, for people; no password is among it, as it never had one on its command line."""
-        path = self.folder.parent / "logs" / f"import-{self.id}-{time.strftime('%Y%m%dT%H%M%S')}.log"
+        path = self.folder.parent / LOGS / f"import-{self.id}-{time.strftime('%Y%m%dT%H%M%S')}.log"
         with suppress(OSError):
             path.parent.mkdir(mode=0o700, exist_ok=True)
             write_secret(path, child.stderr)
+            for old in sorted(path.parent.iterdir(), key=lambda one: one.stat().st_mtime)[:-KEPT]:
+                old.unlink()
             self.log.info("what the converter of import {job} said is in {path}", job=self.id, path=str(path))
 
 

@@ -66,7 +66,7 @@ class Stage:
             "libvirt.block_job", lambda uuid, disk, status, **_: merges.hear(uuid, disk, status)
         )
         for merge in kept.Kept.read(tree.parse(machine.record.xml)).merges:
-            merges.look(merges.adopt(machine, merge))
+            merges.adopt(machine, merge).look()
         return machine, merges, machines
 
     async def layer(self, machine: Machine) -> str:

@@ -103,7 +103,7 @@ class Blocks:
             background(owed(machine), self.log, "{vm} may still be frozen", vm=machine.id)
         for merge in left.merges:
             if not self.merges.knows(merge.id):
-                self.merges.look(self.merges.adopt(machine, merge))
+                self.merges.adopt(machine, merge).look()
 
     def _block_job(self, uuid: str, disk: str, job: str, status: str, **_: Any) -> None:
         if job == "copy" and status != "ready":

@@ -52,6 +52,8 @@ class Feeding:
         vitals = machine.vitals
         if vitals.status not in (Status.PAUSED, Status.LEAVING) or vitals.pause_code == "POSTCOPY":
             return set()
+        if vitals.status is Status.LEAVING and (await machine.means.domains.state(machine.id))[0] != "paused":
+            return set()  # only the hypervisor says whether a moving guest stands still
         errors = await machine.means.domains.disk_errors(machine.id)
         disks = set(thin_disks(machine))
         if not errors and vitals.status is Status.PAUSED and vitals.pause_code == ENOSPC:

@@ -15,6 +15,7 @@ from virgate.cli.problems import Problem, Refused
 from virgate.config import places
 
 PATIENCE = 10.0
+"""Seconds for a daemon to take the connection."""
 
 
 class Client:

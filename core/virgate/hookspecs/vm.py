@@ -13,7 +13,7 @@ def before_vm_start(vm: Subject, domain: XmlDocument) -> None:
     """A machine is about to be started.
 
     Fired when its domain XML is complete and every `before_device_create` has run, just before libvirt gets it. What
-    is left in `domain` is what libvirt gets, to the letter. Also fired when a machine is restored from a file; then
+    is left in `domain` is what libvirt gets, to the letter. Also fired when a machine wakes up from storage; then
     the changes are dropped, because libvirt uses the saved definition.
 
     Raising aborts: the machine goes down with the error as its exit message. `domain` then still holds what was
@@ -68,7 +68,7 @@ def after_vm_pause(vm: Subject, domain: XmlDocument) -> None:
 
 @point(Failure.ABORT, scripts=True)
 def before_vm_hibernate(vm: Subject, domain: XmlDocument) -> None:
-    """A machine is about to be saved to a file.
+    """A machine is about to be saved to storage.
 
     Fired when it is paused already (`before_vm_pause` has run) and before libvirt saves it. `domain` is the live XML;
     changing it has no effect. Raising aborts: nothing is saved and the machine goes on.
@@ -77,7 +77,7 @@ def before_vm_hibernate(vm: Subject, domain: XmlDocument) -> None:
 
 @point(Failure.LOG, scripts=True, event=True)
 def after_vm_hibernate(vm: Subject, domain: XmlDocument) -> None:
-    """A machine was saved to a file and is gone from the host.
+    """A machine was saved to storage and is gone from the host.
 
     Fired by libvirt's event "stopped, saved". `domain` is the last XML that was known; changing it has no effect.
     Nobody waits for it. Raising is logged.
@@ -86,7 +86,7 @@ def after_vm_hibernate(vm: Subject, domain: XmlDocument) -> None:
 
 @point(Failure.ABORT, scripts=True)
 def before_vm_dehibernate(vm: Subject, domain: XmlDocument, from_snapshot: bool) -> None:
-    """A machine is about to be restored from a file.
+    """A machine is about to wake up from storage.
 
     Fired before libvirt restores it. `domain` is the saved XML; changing it has no effect. `from_snapshot` tells a
     snapshot's memory from a hibernation; scripts read it as FROM_SNAPSHOT, `True` or `False`.
@@ -97,7 +97,7 @@ def before_vm_dehibernate(vm: Subject, domain: XmlDocument, from_snapshot: bool)
 
 @point(Failure.LOG, scripts=True)
 def after_vm_dehibernate(vm: Subject, domain: XmlDocument, from_snapshot: bool) -> None:
-    """A machine was restored from a file and goes on.
+    """A machine woke up from storage and goes on.
 
     Fired after the restore and the resume. `domain` is the live XML; changing it has no effect. `from_snapshot` as in
     `before_vm_dehibernate`. Raising is logged.

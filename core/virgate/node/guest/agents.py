@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from virgate.node.vm.registry import Machines
 
 TICK = 1.0
+"""Seconds between two looks at all channels."""
 THERE = frozenset({Status.UP, Status.PAUSED, Status.LEAVING, Status.SAVING})
 
 

@@ -27,6 +27,7 @@ SECTOR = 512
 LOGICAL = 64
 """Logical partitions that are looked for."""
 PATIENCE = 60.0
+"""Seconds that one piece of a disk may take to be read."""
 
 EXTENDED = frozenset({0x05, 0x0F, 0x85})
 PROTECTIVE = 0xEE

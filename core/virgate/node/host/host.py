@@ -35,7 +35,9 @@ from virgate.node.host.tree import Tree
 from virgate.plugins import Hooks
 
 PERIOD = 15.0
+"""Seconds between two samples."""
 WINDOW = 5
+"""Samples that figures are made of."""
 
 
 class Host:

@@ -26,7 +26,7 @@ from virgate.node.vm.migration.errors import (
     NotUnderWay,
     Transient,
 )
-from virgate.node.vm.migration.leaving import Leaving
+from virgate.node.vm.migration.leaving import EVENT_PATIENCE, Leaving
 
 if TYPE_CHECKING:
     from virgate.node.vm.hibernation.handle import Handle
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from virgate.node.vm.migration.limits import Slots
 
 DONE = "SaveState done"
-EVENT_PATIENCE = 30.0
-"""Seconds that libvirt's event may come after its call."""
 
 
 def hibernate(machine: "Machine", handle: "Handle") -> None:

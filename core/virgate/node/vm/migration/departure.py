@@ -19,7 +19,7 @@ from virgate.node.vm.exits import Exit, Reason
 from virgate.node.vm.life import Status
 from virgate.node.vm.migration import description, guest, trail
 from virgate.node.vm.migration.errors import PeerRefused
-from virgate.node.vm.migration.leaving import Leaving
+from virgate.node.vm.migration.leaving import EVENT_PATIENCE, Leaving
 from virgate.node.vm.migration.outcome import outcome
 from virgate.node.vm.migration.sight import Sight
 from virgate.node.vm.migration.standing import DONE, Postcopy
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 BUSY, EXISTS = 82, 4
 PASSING = ("migrated", "postcopy")
-EVENT_PATIENCE = 30.0
-"""Seconds that libvirt's event may come after its call."""
 
 
 class Departure(Leaving):

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from virgate.node.vm.machine import Machine
     from virgate.node.vm.migration.sight import Sight
 
+EVENT_PATIENCE = 30.0
+"""Seconds that libvirt's event may come after its call."""
+
 
 class Leaving:
     """One way of leaving; a subclass says what `_run` does and calls `_end` when it is over."""

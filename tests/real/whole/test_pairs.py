@@ -7,6 +7,7 @@ What is under way is held up by a hook script that waits for a file, by a slow j
 import os
 import signal
 import socket
+import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lab.jsonrpc import JsonRpc
 from real.whole.house import SHELL, House, new_id
 
 DISK = {"type": "disk", "device": "disk", "iface": "virtio", "format": "raw", "index": "0"}
@@ -27,14 +29,14 @@ class Stage:
     """A house and one machine in it that something is under way with."""
 
     def __init__(self, house: House, folder: Path, threads: ThreadPoolExecutor, second: str) -> None:
-        self.house, self.folder, self._threads, self.second = house, folder, threads, second
+        self.house, self.folder, self.threads, self.second = house, folder, threads, second
         self.vm, self.disk, self.drive = "", {}, {}
         self.begun: Future[dict[str, Any]] | None = None
         self.let_go: Callable[[], None] = lambda: None
 
     def aside(self, verb: str, *arguments: Any) -> "Future[dict[str, Any]]":
         """Asks through a connection of its own."""
-        return self._threads.submit(lambda: self.house.beside().call(verb, *arguments))
+        return self.threads.submit(lambda: self.house.beside().call(verb, *arguments))
 
     def machine(self, **params: Any) -> str:
         self.disk = self.house.make_volume(size=SIZE)
@@ -337,3 +339,32 @@ def test_it_goes_on_when_libvirt_was_restarted(stage: Stage, work: Work) -> None
         house.until(lambda: house.stats(stage.vm)["vmJobs"] == {}, "no job is left")
         (disk,) = [one for one in house.full(stage.vm)["devices"] if one.get("imageID") == stage.disk["imageID"]]
         assert disk["volumeID"] in house.xml(stage.vm)
+
+
+def test_a_subscriber_hears_each_change_of_the_status_at_once_and_in_order(stage: Stage) -> None:
+    """One that lasts may be told again."""
+    house, heard = stage.house, []
+    with JsonRpc(house.port) as client:
+        client.subscribe()
+        stage.vm = vm = new_id()
+
+        def listen() -> None:
+            while not heard or heard[-1][1]["params"][vm]["status"] != "Down":
+                heard.append(client.event(lambda event: event["method"] == f"|virt|VM_status|{vm}"))
+
+        listening = stage.threads.submit(listen)
+        stage.machine(vmId=vm)
+        house.ask("pause", vm)
+        house.ask("hotplugDisk", {"vmId": vm, "drive": {**DISK, **house.make_volume()}})
+        house.ask("cont", vm)
+        house.ask("snapshot", vm, [stage.on_top()])
+        house.ask("shutdown", vm, "30", "good night")
+        os.kill(house.qemu(vm), signal.SIGKILL)
+        listening.result(20)
+        house.ask("destroy", vm)
+    statuses = [event["params"][vm]["status"] for _, event in heard]
+    changes = [status for status, before in zip(statuses, ["", *statuses], strict=False) if status != before]
+    assert changes == ["Powering up", "Paused", "Powering up", "Powering down", "Down"]
+    times = [event["params"]["notify_time"] for _, event in heard]
+    assert times == sorted(times)
+    assert statistics.median(at * 1000 - told for (at, _), told in zip(heard, times, strict=True)) < 50

@@ -190,6 +190,8 @@ class Devices(Stored):
 
     first: int = 1 * MiB
     loops: dict[str, str] = field(factory=dict)
+    sizes: list[tuple[str, int]] = field(factory=list)
+    """What volumes were made to have, by `grow`."""
 
     def make(self, volume: str, parent: str | None = None) -> None:
         file = self.folder.parent / f"{volume}.file"
@@ -203,11 +205,19 @@ class Devices(Stored):
         size = (self.folder.parent / f"{volume}.file").stat().st_size
         return {**await super().info(domain, image, volume), "apparentsize": str(size)}
 
+    def lengthen(self, volume: str, size: int) -> None:
+        with (self.folder.parent / f"{volume}.file").open("r+b") as file:
+            file.truncate(size)
+        subprocess.run(["losetup", "--set-capacity", self.loops[volume]], check=True)
+
     async def grow_for(self, disk: Any, capacity: int, written: int, *, doubled: bool = False) -> int:
-        with (self.folder.parent / f"{disk.volume}.file").open("r+b") as file:
-            file.truncate(written)
-        subprocess.run(["losetup", "--set-capacity", self.loops[disk.volume]], check=True)
+        self.lengthen(disk.volume, written)
         return await super().grow_for(disk, capacity, written, doubled=doubled)
+
+    async def grow(self, pool: str, domain: str, image: str, volume: str, size: int, *, first: Any = None) -> int:
+        self.sizes.append((volume, size))
+        self.lengthen(volume, size)
+        return size
 
     def close(self) -> None:
         for loop in self.loops.values():

@@ -28,12 +28,14 @@ from twisted.internet.defer import Deferred
 
 from virgate.domxml import tree
 from virgate.node.storage.sdm.registry import JobRegistry
+from virgate.node.storage.thin.policy import Policy
 from virgate.node.vm.blocks import chain, kept, snapshot
 from virgate.node.vm.blocks.merges import Merges
 from virgate.node.vm.blocks.merging import Wanted
 from virgate.node.vm.machine import Machine
 from virgate.node.vm.registry import Machines
-from virgate.units import MiB
+from virgate.node.vm.thin import Watermarks
+from virgate.units import MiB, Size
 
 DRIVE = {"domainID": DOMAIN, "imageID": IMAGE}
 
@@ -175,3 +177,17 @@ async def test_a_thin_base_has_room_for_what_is_merged_into_it(stage: Stage, sto
     assert not await merged(stage, active, Killed())
     ((base, capacity, written),) = stored.grown
     assert (base, capacity, written) == (volume_id(0), CAPACITY, 9 * MiB)
+
+
+@pytest.mark.parametrize("stored", [Devices], indirect=True)
+@pytest_twisted.ensureDeferred
+async def test_watermarks_make_the_room_of_a_merge(stage: Stage, stored: Devices, monkeypatch: Any) -> None:
+    """What gives volumes room in a whole daemon does it before anything is written into the base."""
+    stored.first = 8 * MiB
+    stage.bulk = 6 * MiB
+    marks = Watermarks(stage.bench.machines, stored, Policy(Size(4 * MiB), 50))
+    monkeypatch.setattr(Devices, "grow_for", marks.grow_for)
+    refused: list[str] = []
+    stage.bench.events.listen("libvirt.io_error", lambda **event: refused.append(event["reason"]))
+    assert not await merged(stage, True, Killed())
+    assert stored.sizes == [(volume_id(0), 13 * MiB)] and refused == []

@@ -45,7 +45,7 @@ def test_a_second_machine_of_a_name_is_refused(cheap, machine):
 def test_any_verb_can_be_called(cheap, machine):
     assert cheap.do("call", "ping") == "Done.\n"
     assert cheap.json("call", "list", "false", json.dumps([machine]))["vmList"][0]["vmId"] == machine
-    assert "virgate verbs" in cheap.do("call", "migrate", "{}", code=1)
+    assert "virgate verbs" in cheap.do("call", "setupNetworks", "{}", code=1)
     assert "virgate verbs" in cheap.do("call", "nix", code=1)
 
 

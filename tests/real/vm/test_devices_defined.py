@@ -35,6 +35,7 @@ REFUSED = (
     "malformed",
     "out of range",
     "too ",
+    "can't add memory backend",
     "Missing",
 )
 """How libvirt says that QEMU has no such thing in this combination; our document was understood."""

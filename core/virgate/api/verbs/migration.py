@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from virgate.api.verb import Reply, verb
-from virgate.api.wire import Anything, Struct, Text
+from virgate.api.wire import Anything, Struct, Text, integer
 from virgate.node.node import Node
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ async def migration_create(node: Node, params: Struct, limit: Anything = None) -
     from virgate.node.vm.migration import commands
 
     given = limit if limit is not None else params.pop("incomingLimit", None)
-    machine: Machine = await commands.arrive(node.machines, params, int(given) if given else None)
+    machine: Machine = await commands.arrive(node.machines, params, integer(given) if given else None)
     return Reply({"migrationPort": 0, "params": describe.full(machine)})
 
 

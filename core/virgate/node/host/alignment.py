@@ -38,7 +38,7 @@ class CannotScan(VirgateError):
     """The disk cannot be read; old clients know it by the general code."""
 
     code: ClassVar[int] = 16
-    text: ClassVar[str] = "Unexpected exception: the partitions of {self.path} cannot be read: {self.detail}"
+    text: ClassVar[str] = "The partitions of {self.path} cannot be read: {self.detail}"
     path: str
     detail: str
 

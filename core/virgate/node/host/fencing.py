@@ -74,9 +74,7 @@ class InvalidAction(VirgateError):
     """Old clients know it by the general code."""
 
     code: ClassVar[int] = 16
-    text: ClassVar[str] = (
-        "Unexpected exception: a fence agent cannot do {self.action!r}; it knows status, on, off, reboot"
-    )
+    text: ClassVar[str] = "A fence agent cannot do {self.action!r}; it knows status, on, off, reboot"
     action: str
 
 

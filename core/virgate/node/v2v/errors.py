@@ -80,7 +80,7 @@ class BadArchive(ImportProblem):
     """Nothing that could be read as a machine; old clients know it by the general code."""
 
     code: ClassVar[int] = 16
-    text: ClassVar[str] = "Unexpected exception: {self.path} is no OVA that can be read: {self.detail}"
+    text: ClassVar[str] = "{self.path!r} is no OVA that can be read: {self.detail}"
     path: str
     detail: str
 
@@ -90,5 +90,5 @@ class ConversionFailed(ImportProblem):
     """What a failed job says of itself; the log of the program has more."""
 
     code: ClassVar[int] = 16
-    text: ClassVar[str] = "Unexpected exception: the conversion failed: {self.detail}"
+    text: ClassVar[str] = "The conversion failed: {self.detail}"
     detail: str

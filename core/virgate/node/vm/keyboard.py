@@ -82,9 +82,7 @@ class UnknownKey(VirgateError):
     """A name that stands for no key."""
 
     code: ClassVar[int] = 16
-    text: ClassVar[str] = (
-        "Unexpected exception: there is no key {self.name!r}; names are those of Linux, such as leftctrl, f1, a"
-    )
+    text: ClassVar[str] = "There is no key {self.name!r}; names are those of Linux, such as leftctrl, f1, a"
     name: str
 
 

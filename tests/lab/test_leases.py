@@ -275,7 +275,8 @@ def test_a_machine_s_disk_is_its_host_s_until_the_guest_has_gone_whatever_become
 
 def test_the_lease_of_a_disk_that_a_running_machine_has_no_more_is_free(site: Site) -> None:
     east, west = site.joined()
-    places = [[name, f"{FOLDER}/{east.domain}/{name}.lease", 0] for name in ("kept", "gone")]
+    file = f"{FOLDER}/{east.domain}/leases.lease"
+    places = [["kept", file, 0], ["gone", file, 1 << 20]]
     for place in places:
         east.call("write_other", place, place[0])
     guest = east.call("guarded guest", MACHINE, *places)

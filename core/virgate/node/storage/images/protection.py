@@ -50,7 +50,6 @@ class Protection:
             raise
         return Guards(tuple(held))
 
-
     async def give_back(self, machine: str, volumes: Sequence[VolumeAddress]) -> None:
         """Lets other hosts write to volumes that the running machine has no more; raises what storage says."""
         for volume in dict.fromkeys(volumes):

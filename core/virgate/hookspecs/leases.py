@@ -134,7 +134,6 @@ class ExternalLeaseManager(LeaseManager, Protocol):
         that when the leases are lost.
         """
 
-
     async def unguard(self, machine: str, lease: LeasePlace) -> None:
         """Gives back one lease of a machine that runs on without that disk, whichever daemon had it taken.
 

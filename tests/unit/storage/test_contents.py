@@ -39,6 +39,14 @@ def test_a_file_grows_when_it_has_to(pooled, contents):
     assert file_of(pooled).stat().st_size == SIZE + 512
 
 
+@pytest.mark.parametrize(("left", "after"), [(100, SIZE), (SIZE, SIZE), (SIZE + 512, SIZE + 512)])
+def test_a_file_that_was_cut_is_as_long_again_and_keeps_what_it_has(pooled, contents, left, after):
+    file_of(pooled).write_bytes(b"m" * left)
+    now(contents.lengthen(SD, IMG, VOLUME))
+    assert file_of(pooled).stat().st_size == after
+    assert file_of(pooled).read_bytes()[:left] == b"m" * left
+
+
 def test_a_link_in_the_volume_s_place_is_not_followed(pooled, contents, tmp_path):
     outside = tmp_path / "outside"
     outside.write_bytes(b"mine")

@@ -29,7 +29,11 @@ class Confs:
     """Volumes of parameters."""
 
     volumes: dict[VolumeId, bytes] = field(factory=dict)
+    lengthened: list[VolumeId] = field(factory=list)
     fail: Exception | None = None
+
+    async def lengthen(self, volume: VolumeId) -> None:
+        self.lengthened.append(volume)
 
     async def read(self, volume: VolumeId, longest: int) -> bytes:
         if self.fail:

@@ -33,6 +33,7 @@ async def test_memory_and_parameters_are_written_and_the_machine_is_down(dormito
     assert machine.vitals.exit.members == {"exitCode": 0, "exitReason": 5, "exitMessage": "SaveState succeeded"}
     assert machine.standing.members["status"] == {"code": 0, "message": "SaveState done"}
     assert dormitory.libvirt.files.keys() == {"/rhev/"}
+    assert dormitory.confs.lengthened == [Handle.parse(HANDLE).memory]  # libvirt cut the file
     kept = dormitory.kept
     assert (kept["vmId"], kept["vmName"], kept["elapsedTimeOffset"]) == (ID, "one", 50.0)
     assert kept["devices"][0]["imageID"] == "i"

@@ -2,6 +2,7 @@
 
 from attrs import frozen
 
+from virgate.hookspecs.storage import Kind
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.errors import IllegalVolume, IncorrectFormat, VolumeNotWritable
 from virgate.node.storage.formats.volume_metadata import Legality, VolumeFormat, VolumeRole
@@ -39,6 +40,17 @@ class Contents:
             async with found.images.used(image, volume):
                 await found.images.write_data(image, volume, 0, data)
                 await found.images.flush(image, volume)
+
+    async def lengthen(self, domain: str, image: str, volume: str) -> None:
+        """Lets a file be as long again as its metadata say: libvirt cuts one that it saves memory to. Devices stay."""
+        found = await self.jobs.domains.find(domain)
+        if found.kind is not Kind.FILE:
+            return
+        async with self.jobs.locks.hold(storage(domain), image_lock(domain, part(image), exclusive=True)):
+            capacity = (await _raw(found, image, volume)).metadata.capacity.bytes
+            size, _ = await found.images.measure(image, volume)
+            if size < capacity:
+                await found.images.grow(image, volume, capacity)
 
 
 async def _raw(domain: Domain, image: str, volume: str) -> Volume:

@@ -154,6 +154,10 @@ class Saving(Leaving):
             await self._means.disks.teardown(self._handle.memory.disk)
         except VirgateError as problem:
             self.log.warn("the volume of {vm}'s memory stays prepared: {why}", vm=self._machine.id, why=str(problem))
+        try:
+            await self._means.confs.lengthen(self._handle.memory)
+        except VirgateError as problem:
+            self.log.warn("the volume of {vm}'s memory is short: {why}", vm=self._machine.id, why=str(problem))
 
     # -- the end
 

@@ -15,6 +15,9 @@ class ConfVolumes(Protocol):
 
     async def write(self, volume: VolumeId, data: bytes) -> None: ...
 
+    async def lengthen(self, volume: VolumeId) -> None:
+        """Makes a file that was cut as long as before."""
+
 
 class Contents(Protocol):
     """The part of `virgate.node.storage` that knows what is in volumes."""
@@ -22,6 +25,8 @@ class Contents(Protocol):
     async def read(self, domain: str, image: str, volume: str, longest: int) -> bytes: ...
 
     async def write(self, domain: str, image: str, volume: str, data: bytes) -> None: ...
+
+    async def lengthen(self, domain: str, image: str, volume: str) -> None: ...
 
 
 @frozen
@@ -36,6 +41,9 @@ class StoredConfs:
     async def write(self, volume: VolumeId, data: bytes) -> None:
         await self.contents.write(volume.domain, volume.image, volume.volume, data)
 
+    async def lengthen(self, volume: VolumeId) -> None:
+        await self.contents.lengthen(volume.domain, volume.image, volume.volume)
+
 
 class NoConfs:
     """A host without storage."""
@@ -44,4 +52,7 @@ class NoConfs:
         raise VirgateError()
 
     async def write(self, volume: VolumeId, data: bytes) -> None:
+        raise VirgateError()
+
+    async def lengthen(self, volume: VolumeId) -> None:
         raise VirgateError()

@@ -54,6 +54,8 @@ class Notices:
         self._hear = hear
         self._clock: Any = clock or reactor
         self._gathered: dict[str, set[str]] = {}
+        self._told: dict[str, dict[str, Any]] = {}
+        """By machine, the last change of its status."""
         self._timer: Any = None
         self._end = node.events.listen_all(
             {
@@ -78,6 +80,13 @@ class Notices:
             self._hear(method, params)
 
     def _status(self, vm: str, details: Mapping[str, Any], notify_time: int, **_: Any) -> None:
+        """What was told already is not told again: a status is often settled by several events of the hypervisor."""
+        told = {name: value for name, value in details.items() if name != "statusTime"}
+        if not self._node.ready or self._told.get(vm) == told:
+            return
+        self._told[vm] = told
+        if details.get("status") == "Down":  # nothing comes after it
+            del self._told[vm]
         self._tell(status_method(vm), {vm: details, "notify_time": notify_time})
 
     def _migration(

@@ -31,6 +31,24 @@ def test_a_status_is_told_with_its_details_and_the_time_it_has(node, heard):
     assert heard == [("|virt|VM_status|v1", {"v1": {"status": "Paused"}, "notify_time": 17})]
 
 
+def test_a_status_that_was_told_is_not_told_again(node, heard):
+    seen = [{"status": "Up"}, {"status": "Up"}, {"status": "Paused", "pauseCode": "EIO"}, {"status": "Paused"}]
+    seen += [{"status": "Up"}, {"status": "Down", "exitCode": 0}, {"status": "WaitForLaunch"}]
+    for time, details in enumerate(seen):
+        node.events.tell("vm.status", vm="v1", details=details, notify_time=time)
+    assert [event["v1"] for _, event in heard] == [seen[0], *seen[2:]]
+    node.events.tell("vm.status", vm="v2", details={"status": "WaitForLaunch"}, notify_time=9)
+    assert len(heard) == 7
+
+
+def test_what_was_kept_back_before_the_node_was_ready_is_told_when_it_comes_again(node, heard):
+    node.ready = False
+    node.events.tell("vm.status", vm="v1", details={"status": "Up"}, notify_time=1)
+    node.ready = True
+    node.events.tell("vm.status", vm="v1", details={"status": "Up"}, notify_time=2)
+    assert len(heard) == 1
+
+
 def test_a_migration_is_told_with_downtime_only_where_it_is_known(node, heard):
     node.events.tell("vm.migration", vm="v1", progress=5, postcopy=False)
     node.events.tell("vm.migration", vm="v1", progress=99, downtime=50, postcopy=True)

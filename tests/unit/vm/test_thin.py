@@ -249,6 +249,17 @@ def test_a_volume_that_may_not_grow_does_not_let_its_machine_stop_and_go_forever
     assert scene.machine.vitals.status is Status.PAUSED
 
 
+def test_a_disk_that_has_not_come_to_write_since_does_not_keep_the_others_from_going_on(scene: Scene) -> None:
+    scene.marks.start()
+    scene.write("vda", GiB)
+    scene.starve("vda")
+    assert scene.machine.vitals.status is Status.UP
+    scene.write("vdb", GiB)
+    scene.starve("vda", "vdb")  # QEMU still says so of the first, which has its room
+    assert [volume for volume, _ in scene.growing.asked] == ["v-vda", "v-vdb"]
+    assert scene.machine.vitals.status is Status.UP
+
+
 def test_a_machine_found_standing_still_for_want_of_room_goes_on(scene: Scene) -> None:
     scene.write("vda", GiB)
     scene.starve("vda")

@@ -41,8 +41,8 @@ class Feeding:
                 await self._turns.wait(machine.id, delay)
                 continue
             room = {target: (await self._growth.figures(machine, target)).physical.bytes for target in sorted(hungry)}
-            if stuck := [target for target in room if self._full.get((machine.id, target)) == room[target]]:
-                self.log.error("{vm}: {disks} are full and must not grow", vm=machine.id, disks=", ".join(stuck))
+            if all(self._full.get((machine.id, target)) == room[target] for target in room):
+                self.log.error("{vm}: {disks} are full and must not grow", vm=machine.id, disks=", ".join(room))
                 return
             await self._go_on(machine, room)
             return
@@ -62,7 +62,10 @@ class Feeding:
         return hungry if len(hungry) == len(errors) and hungry <= disks else set()
 
     async def _go_on(self, machine: "Machine", room: dict[str, int]) -> None:
-        """What room there was is remembered: a machine that stops again with no more of it stays where it is."""
+        """What room there was is remembered: a machine that stops again with no more of it stays where it is.
+
+        More room for one disk is reason enough: the others may not have come to write since the last time.
+        """
         self.log.info("{vm} goes on: {disks} have room", vm=machine.id, disks=", ".join(room))
         await machine.cont()
         self._full |= {(machine.id, target): size for target, size in room.items()}

@@ -2,6 +2,8 @@
 PY := .venv/bin/python
 SETUP_RUN := contrib/setup/setup.sh run
 SETUP_TEST := contrib/setup/setup.sh test
+# Two at a time, the tests of a file one after the other; what is real is measured by clocks and runs alone.
+BESIDE := -n 2 --dist loadfile
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help setup setup-test demo demo-clean check unit lab bench lint format house clean
@@ -24,14 +26,15 @@ demo-clean: ## removes what the demo left: its state folder
 
 check: setup-test ## every test of one host
 	@contrib/guest/build.sh
-	@$(SUDO) $(PY) -m pytest
+	@$(SUDO) $(PY) -m pytest $(BESIDE) tests/unit tests/plugins tests/guest tests/contract tests/conformance
+	@$(SUDO) $(PY) -m pytest tests/real
 
-unit: setup-test ## the tests without I/O, under a minute
-	@$(PY) -m pytest tests/unit tests/plugins tests/guest
+unit: setup-test ## the tests without I/O
+	@$(PY) -m pytest $(BESIDE) tests/unit tests/plugins tests/guest
 
 lab: setup-test ## the tests with several hosts: namespaces, user-mode Linux, NFS, iSCSI, sanlock
 	@contrib/guest/build.sh
-	@$(SUDO) $(PY) -m pytest -m lab tests/lab -n 2 --dist loadfile
+	@$(SUDO) $(PY) -m pytest -m lab tests/lab $(BESIDE)
 
 bench: setup-test ## measures what the documentation promises; writes build/bench.json and a table
 	@contrib/guest/build.sh

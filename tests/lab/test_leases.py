@@ -164,6 +164,9 @@ class Remote:
     def when_lost(self, tell: Callable[[str], None]) -> None:
         """Nothing is lost in the contract."""
 
+    async def lives(self, host: int) -> bool:
+        return bool(self.member.call("lives", host))
+
     async def inquire(self) -> LeaseOwner | None:
         return self._owner(self.member.call("inquire"))
 

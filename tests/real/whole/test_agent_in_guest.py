@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from real.whole.house import BOOTS, GUEST, House
+from real.whole.house import BOOTS, GUEST
 
 CONSOLE = {"type": "console", "device": "console", "specParams": {"consoleType": "serial"}}
 DISK = {"type": "disk", "device": "disk", "iface": "virtio", "format": "raw"}
@@ -64,18 +64,9 @@ class Guest:
 
 
 @pytest.fixture(scope="module")
-def house(libvirtd, tmp_path_factory):
+def house(shared):
     subprocess.run([GUEST.parents[1] / "contrib/guest/build_python.sh"], check=True, timeout=300)
-    home = tmp_path_factory.mktemp("agent")
-    for name in ("plugins.d", "hooks.d"):
-        (home / name).mkdir()
-    house = House(home, libvirtd)
-    try:
-        house.start()
-        house.make_pool()
-        yield house
-    finally:
-        house.close()
+    return shared
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Devices of running machines: plugged, unplugged, changed (spec xmlrpc-host-vm 2.7, 2.8, 2.11)."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from virgate.api.verb import Reply, verb
@@ -23,7 +23,9 @@ def _machine(node: Node, params: Mapping[str, Any], member: str) -> "Machine":
     return node.machines.find(str(vm))
 
 
-def _full(machine: "Machine") -> Reply:
+async def _changed(machine: "Machine", change: Callable[..., Awaitable[Any]], *arguments: Any) -> Reply:
+    """The whole machine as it is after the change."""
+    await change(machine, *arguments)
     return Reply({"vmList": describe.full(machine)})
 
 
@@ -32,9 +34,7 @@ async def hotplug_disk(node: Node, params: Struct) -> Reply:
     """Add a disk to a running machine: `drive`, or a document in `xml`."""
     from virgate.node.vm.plugging import disk
 
-    machine = _machine(node, params, "drive")
-    await disk.plug(machine, params)
-    return _full(machine)
+    return await _changed(_machine(node, params, "drive"), disk.plug, params)
 
 
 @verb("VM.hotunplugDisk", xmlrpc="hotunplugDisk")
@@ -42,9 +42,7 @@ async def hotunplug_disk(node: Node, params: Struct) -> Reply:
     """Take a disk from a running machine. Comes back when the guest has let it go."""
     from virgate.node.vm.plugging import disk
 
-    machine = _machine(node, params, "drive")
-    await disk.unplug(machine, params)
-    return _full(machine)
+    return await _changed(_machine(node, params, "drive"), disk.unplug, params)
 
 
 @verb("VM.hotplugNic", xmlrpc="hotplugNic")
@@ -52,9 +50,7 @@ async def hotplug_nic(node: Node, params: Struct) -> Reply:
     """Add a network interface to a running machine: `nic`, or a document in `xml`."""
     from virgate.node.vm.plugging import nic
 
-    machine = _machine(node, params, "nic")
-    await nic.plug(machine, params)
-    return _full(machine)
+    return await _changed(_machine(node, params, "nic"), nic.plug, params)
 
 
 @verb("VM.hotunplugNic", xmlrpc="hotunplugNic")
@@ -62,9 +58,7 @@ async def hotunplug_nic(node: Node, params: Struct) -> Reply:
     """Take a network interface from a running machine. Comes back when the guest has let it go."""
     from virgate.node.vm.plugging import nic
 
-    machine = _machine(node, params, "nic")
-    await nic.unplug(machine, params)
-    return _full(machine)
+    return await _changed(_machine(node, params, "nic"), nic.unplug, params)
 
 
 @verb("VM.hotplugMemory", xmlrpc="hotplugMemory")
@@ -72,9 +66,7 @@ async def hotplug_memory(node: Node, params: Struct) -> Reply:
     """Add memory to a running machine that was created with room for it."""
     from virgate.node.vm.plugging import memory
 
-    machine = _machine(node, params, "memory")
-    await memory.plug(machine, params)
-    return _full(machine)
+    return await _changed(_machine(node, params, "memory"), memory.plug, params)
 
 
 @verb("VM.hotunplugMemory", xmlrpc="hotunplugMemory")
@@ -82,9 +74,7 @@ async def hotunplug_memory(node: Node, params: Struct) -> Reply:
     """Take a memory module from a running machine. Comes back when the guest has let it go."""
     from virgate.node.vm.plugging import memory
 
-    machine = _machine(node, params, "memory")
-    await memory.unplug(machine, params)
-    return _full(machine)
+    return await _changed(_machine(node, params, "memory"), memory.unplug, params)
 
 
 @verb("VM.hotplugLease", xmlrpc="hotplugLease")
@@ -92,9 +82,7 @@ async def hotplug_lease(node: Node, vm: Text, lease: Struct) -> Reply:
     """Let a running machine hold an external lease (sd_id, lease_id)."""
     from virgate.node.vm.plugging import lease as leases
 
-    machine = node.machines.find(vm)
-    await leases.plug(machine, lease)
-    return _full(machine)
+    return await _changed(node.machines.find(vm), leases.plug, lease)
 
 
 @verb("VM.hotunplugLease", xmlrpc="hotunplugLease")
@@ -102,9 +90,7 @@ async def hotunplug_lease(node: Node, vm: Text, lease: Struct) -> Reply:
     """Let a running machine give an external lease back."""
     from virgate.node.vm.plugging import lease as leases
 
-    machine = node.machines.find(vm)
-    await leases.unplug(machine, lease)
-    return _full(machine)
+    return await _changed(node.machines.find(vm), leases.unplug, lease)
 
 
 @verb("VM.hostdevHotplug", xmlrpc="hostdevHotplug")
@@ -124,19 +110,15 @@ async def hotunplug_host_devices(node: Node, vm: Text, devices: Array) -> Reply:
 
 
 @verb("VM.hotplugHostdev", xmlrpc="hotplugHostdev")
-async def hotplug_host_device_documents(node: Node, vm: Text, devices: Array) -> Reply:
+async def hotplug_host_device_documents(node: Node, vm: Text, devices: Array) -> Reply | None:
     """Lend devices of the host, each given as XML, to a running machine."""
-    from virgate.node.vm.plugging import hostdev
-
-    return Reply({"assignedDevices": await hostdev.plug(node.machines.find(vm), [str(one) for one in devices])})
+    return await hotplug_host_devices(node, vm, devices)
 
 
 @verb("VM.hotunplugHostdev", xmlrpc="hotunplugHostdev")
-async def hotunplug_host_device_documents(node: Node, vm: Text, devices: Array) -> Reply:
+async def hotunplug_host_device_documents(node: Node, vm: Text, devices: Array) -> Reply | None:
     """Take devices of the host, each given as XML, back from a running machine."""
-    from virgate.node.vm.plugging import hostdev
-
-    return Reply({"unpluggedDevices": await hostdev.unplug(node.machines.find(vm), [str(one) for one in devices])})
+    return await hotunplug_host_devices(node, vm, devices)
 
 
 @verb("VM.setNumberOfCpus", xmlrpc="setNumberOfCpus")
@@ -144,9 +126,7 @@ async def set_number_of_cpus(node: Node, vm: Text, number: Anything = None, cpus
     """Change how many CPUs a running machine has; `cpusets` says for each where it may run on the host."""
     from virgate.node.vm.plugging import cpus
 
-    machine = node.machines.find(vm)
-    await cpus.set_number(machine, number, cpusets)
-    return _full(machine)
+    return await _changed(node.machines.find(vm), cpus.set_number, number, cpusets)
 
 
 @verb("VM.changeCD", xmlrpc="changeCD")
@@ -154,9 +134,7 @@ async def change_cd(node: Node, vm: Text, medium: Anything = "") -> Reply:
     """Put a path or a volume into the CD drive; nothing ejects."""
     from virgate.node.vm.plugging import media
 
-    machine = node.machines.find(vm)
-    await media.change_cd(machine, medium)
-    return _full(machine)
+    return await _changed(node.machines.find(vm), media.change_cd, medium)
 
 
 @verb("VM.changeFloppy", xmlrpc="changeFloppy")
@@ -164,9 +142,7 @@ async def change_floppy(node: Node, vm: Text, medium: Anything = "") -> Reply:
     """Put a path or a volume into the floppy drive; nothing ejects."""
     from virgate.node.vm.plugging import media
 
-    machine = node.machines.find(vm)
-    await media.change_floppy(machine, medium)
-    return _full(machine)
+    return await _changed(node.machines.find(vm), media.change_floppy, medium)
 
 
 @verb("VM.updateDevice", xmlrpc="vmUpdateDevice", secret=("params",))
@@ -175,9 +151,7 @@ async def update_device(node: Node, vm: Text, params: Struct) -> Reply:
     from virgate.node.vm.plugging import update
 
     update.kind_of(params)
-    machine = node.machines.find(vm)
-    await update.update(machine, params)
-    return _full(machine)
+    return await _changed(node.machines.find(vm), update.update, params)
 
 
 @verb("VM.setTicket", xmlrpc="setVmTicket", secret=("password",))

@@ -85,11 +85,8 @@ async def unplug(machine: "Machine", params: Mapping[str, Any]) -> None:
     with told_as(DiskNotUnplugged):
         wanted = given.read(params, "drive", "disk")
         async with steps.changing(machine):
-            device = find(machine.record.conf, wanted.device)
-            await machine.document()
-            element = None if device is None else steps.element_of(machine, device)
-            if device is None or element is None:
-                raise DiskNotUnplugged("Disk not found")
+            known = find(machine.record.conf, wanted.device)
+            device, element = await steps.present(machine, known, DiskNotUnplugged("Disk not found"))
             await _unplug(machine, device, element, xml_form=wanted.xml_form)
 
 

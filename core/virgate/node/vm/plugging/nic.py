@@ -87,11 +87,8 @@ async def unplug(machine: "Machine", params: Mapping[str, Any]) -> None:
     with told_as(NicNotUnplugged):
         wanted = given.read(params, "nic", "interface")
         async with steps.changing(machine):
-            device = find(machine.record.conf, wanted.device)
-            await machine.document()
-            element = None if device is None else steps.element_of(machine, device)
-            if device is None or element is None:
-                raise NicNotUnplugged("NIC not found")
+            known = find(machine.record.conf, wanted.device)
+            device, element = await steps.present(machine, known, NicNotUnplugged("NIC not found"))
             tap = tree.attribute(element, "target", "dev")
             mirrored = mirroring.networks(wanted.device) or mirroring.networks(device)
             await mirroring.end(machine, tap, mirrored)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from virgate.domxml import tree
 from virgate.domxml.metadata import DeviceMetadata, texts
 from virgate.domxml.pairing import pair
+from virgate.errors import VirgateError
 from virgate.hookspecs.documents import XmlDocument
 from virgate.libvirt import plugging as hypervisor
 from virgate.libvirt.errors import DomainNotFound, HypervisorAway
@@ -63,6 +64,15 @@ def element_of(machine: "Machine", device: "Conf") -> tree.Element | None:
     shown = tree.children(tree.parse(machine.record.xml).find("devices"))
     pairs = pair(shown, machine.record.conf["devices"])
     return next((found for known, found in pairs if known is device), None)
+
+
+async def present(machine: "Machine", device: "Conf | None", missing: VirgateError) -> tuple["Conf", tree.Element]:
+    """A listed device and what it is in the machine's document now; raises `missing` without either."""
+    await machine.document()
+    element = None if device is None else element_of(machine, device)
+    if device is None or element is None:
+        raise missing
+    return device, element
 
 
 def alias_of(element: tree.Element) -> str:

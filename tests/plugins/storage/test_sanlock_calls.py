@@ -143,10 +143,13 @@ def test_what_is_so_already_is_no_failure_and_anything_else_is(
 
 
 def test_a_lease_is_taken_from_every_guard_of_one_machine(sanlock: Binding, monkeypatch: pytest.MonkeyPatch) -> None:
-    argv = [sys.executable, "-c", "input()", str(GUARD)]
+    argv = [sys.executable, "-c", "print(flush=True); input()", str(GUARD)]
     machines = ("11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222")
-    guards = [subprocess.Popen([*argv, machine], stdin=subprocess.PIPE) for machine in (machines[0], *machines)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    guards = [subprocess.Popen([*argv, machine], **pipes) for machine in (machines[0], *machines)]
     try:
+        for guard in guards:  # a program that is still being loaded has no command line
+            assert guard.stdout.readline() == b"\n"
         for forgiven in (None, failing(errno.ESRCH), failing(errno.ENOENT)):
             monkeypatch.setattr(calls, "SOCKET", "/")
             sanlock.answers, sanlock.asked = {"release": forgiven}, []

@@ -49,3 +49,21 @@ async def test_what_only_the_client_knows_of_a_disk_stays(host: Any, params: Any
     await inscription.keep_devices(machine)
     written = _written(host, metadata.VM)
     assert "kept" in written and "new" in written and "old" not in written
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_unplugged_disk_is_forgotten_and_what_is_no_disk_stays(host: Any, params: Any) -> None:
+    disk = {"type": "disk", "device": "disk", "iface": "virtio", "path": "/images/one", "format": "raw"}
+    machine = await _machine(host, params, devices=[disk])
+    root = tree.parse(machine.record.xml)
+    entries = [
+        {"devtype": "disk", "name": "vda"},
+        {"devtype": "disk", "name": "vdb"},
+        {"devtype": "video", "alias": "x"},
+    ]
+    kept = tuple(metadata.DeviceMetadata(match, {"of": "_".join(match.values())}) for match in entries)
+    metadata.place(root, [metadata.encode(metadata.VmMetadata({}, kept))])
+    machine.record.xml = tree.one_line(root)
+    await inscription.keep_devices(machine)
+    written = _written(host, metadata.VM)
+    assert "disk_vda" in written and "video_x" in written and "disk_vdb" not in written

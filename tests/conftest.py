@@ -21,7 +21,7 @@ hypothesis.settings.load_profile("virgate")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A coroutine that waits for ever is cancelled: pytest-timeout cannot, the reactor swallows what its alarm raises."""
+    """A coroutine that waits for ever is cancelled: the reactor swallows what pytest-timeout's alarm raises."""
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
             item.obj = bounded(item.obj, seconds_of(item))

@@ -93,6 +93,18 @@ async def test_a_nic_that_is_not_there_is_not_found(machine: Any, domain: Any, w
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_nic_that_libvirt_no_longer_has_is_not_found(host: Any, machine: Any, domain: Any) -> None:
+    found = host.domains.domains[machine.id]
+    document = tree.parse(found.xml)
+    devices = document.find("devices")
+    devices.remove(devices.find("interface"))
+    found.xml = tree.one_line(document)
+    with pytest.raises(NicNotUnplugged, match="NIC not found"):
+        await nic.unplug(machine, {"nic": {"macAddr": MAC}})
+    assert domain.names == []
+
+
+@pytest_twisted.ensureDeferred
 async def test_traffic_is_mirrored_after_the_hook_and_no_more_before_the_next(
     host: Any, machine: Any, domain: Any, mirrors: Mirrors
 ) -> None:

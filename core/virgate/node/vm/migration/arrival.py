@@ -12,16 +12,15 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, 
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from virgate.domxml import metadata, tree
 from virgate.errors import VirgateError
 from virgate.hookspecs.documents import XmlDocument
 from virgate.hookspecs.errors import HookError
 from virgate.libvirt.errors import DomainNotFound
-from virgate.node.vm import hooked, inscription, readback
+from virgate.node.vm import hooked, readback
 from virgate.node.vm.cancellation import Cancellation
 from virgate.node.vm.errors import Abandoned
 from virgate.node.vm.exits import Exit, Reason
-from virgate.node.vm.migration import guest
+from virgate.node.vm.migration import guest, taking_over
 from virgate.node.vm.migration.errors import DestinationHookFailed, NotReadyInTime
 from virgate.node.vm.preparation import Preparation
 from virgate.run.background import background
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
 SETTLE = 1.0
 """Seconds in which the source's last event overtakes ours."""
-GUARD_PATIENCE = 60.0
-"""Seconds in which the source's QEMU is gone, and with it what kept our host away from the disks."""
 
 
 class Arrival:
@@ -218,9 +215,10 @@ class Arrival:
         """The guest is here: makes it a machine of this host, then tells."""
         machine, hooks = self._machine, self._means.hooks
         document = await machine.document()
-        await self._keep()
+        await taking_over.keep(machine)
         readback.refresh(machine)
-        background(self._guard(), self.log, "disks of {vm} are not protected", vm=machine.id)
+        guarding = taking_over.guard(machine, self._preparation)
+        background(guarding, self.log, "disks of {vm} are not protected", vm=machine.id)
         await hooks.after_vm_migrate_destination(vm=machine.record.subject, domain=document)
         await hooked.each_device(machine, "after_device_migrate_destination", machine.record.xml)
         await deferLater(self._means.reactor, SETTLE)
@@ -239,40 +237,6 @@ class Arrival:
         self._release()
         if self._guest_events:
             background(guest.welcome(machine), self.log, "{vm} was not told that it moved", vm=machine.id)
-
-    async def _keep(self) -> None:
-        """The definition and what we know go into this host's libvirt; a guest that runs is not lost for want of it."""
-        machine, domains = self._machine, self._means.domains
-        try:
-            known = next((one for one in await domains.list() if one.uuid == machine.id), None)
-            if known is not None and not known.persistent:
-                await domains.define(await domains.xml(machine.id, inactive=True))
-            vm = metadata.vm_element(tree.parse(machine.record.xml))
-            if vm is None:
-                vm = metadata.encode(metadata.VmMetadata())
-            metadata.update(vm, {"startTime": machine.record.started})
-            await domains.set_metadata(machine.id, metadata.bare(vm), inscription.PREFIX, metadata.VM)
-        except DomainNotFound:
-            raise
-        except VirgateError as problem:
-            self.log.warn("what is known of {vm} is not kept by libvirt: {why}", vm=machine.id, why=str(problem))
-
-    async def _guard(self) -> None:
-        """Leases of disks are the source's as long as its QEMU lives; then they are ours."""
-        machine = self._machine
-        ends = self._means.monotonic() + GUARD_PATIENCE
-        async with AsyncExitStack() as undo:
-            while machine.vitals.alive:
-                try:
-                    await self._preparation.keep_others_away(undo)
-                    break
-                except VirgateError as problem:
-                    if self._means.monotonic() > ends:
-                        self.log.error("disks of {vm} are not protected: {why}", vm=machine.id, why=str(problem))
-                        return
-                await deferLater(self._means.reactor, 1.0)
-            self._preparation.started()
-            undo.pop_all()
 
     async def _end(self, exit: Exit) -> None:
         machine = self._machine

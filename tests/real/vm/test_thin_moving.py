@@ -45,6 +45,9 @@ class There:
 
     async def destroy(self, vm: str) -> None: ...
 
+    async def status(self, vm: str) -> str:
+        return "Migration Destination"
+
     async def sees_growth(self) -> bool:
         return self.able
 

@@ -48,6 +48,9 @@ class PlayedPeer:
     async def destroy(self, vm: str) -> None:
         await self._do("VM.destroy")
 
+    async def status(self, vm: str) -> str:
+        return str(await self._do("VM.getStats"))
+
     async def sees_growth(self) -> bool:
         return (await self._do("getVdsCapabilities")) is not False
 

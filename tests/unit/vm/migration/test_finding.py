@@ -11,6 +11,7 @@ from virgate.node.vm.life import Status
 from virgate.node.vm.machine import Machine
 from virgate.node.vm.migration import trail
 from virgate.node.vm.migration.addresses import Destination
+from virgate.node.vm.migration.errors import PeerRefused, PeerUnreachable
 from virgate.node.vm.registry import Machines
 
 OUT = {"type": 2, "operation": 5, "data_total": 10, "data_remaining": 5}
@@ -74,6 +75,35 @@ async def test_the_destination_is_told_of_the_end_when_the_guest_is_surely_here(
     host.clock.advance(10)
     assert found.standing.code == 12 and ("VM.destroy" in move.trace) is told
     assert not told or str(move.peer.destination) == "there:1234"
+    await machines.stop()
+
+
+@pytest.mark.parametrize(
+    ("reason", "word", "told"),
+    [
+        ("user", "Migration Destination", True),
+        ("ioerror", "Down", True),
+        ("watchdog", "Migration Destination", True),
+        ("user", "Paused", False),
+        ("user", "Up", False),
+        ("user", PeerRefused(1, "no such machine"), False),
+        ("ioerror", PeerUnreachable("there", "silent"), False),
+        ("migration", "Migration Destination", False),
+        ("unknown", "Migration Destination", False),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_the_destination_of_a_guest_that_was_paused_here_is_told_when_it_has_not_got_it(
+    host: Host, move: Any, machine: Machine, reason: str, word: Any, told: bool
+) -> None:
+    await trail.leave(machine, Destination.read("there:1234"))
+    move.libvirt.jobs = [OUT, {"type": 0}]
+    machines, found = await again(host, machine, "paused", "user")
+    host.domains.domains[found.id].reason = reason
+    move.peer.answers["VM.getStats"] = [word]
+    host.clock.advance(10)
+    assert found.standing.code == 12 and found.vitals.status is Status.PAUSED
+    assert ("VM.destroy" in move.trace) is told
     await machines.stop()
 
 

@@ -72,6 +72,16 @@ async def test_it_is_destroyed_by_its_id(there: Listening) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_it_says_what_a_machine_is_there(there: Listening) -> None:
+    there.says = answer(statsList=[{"vmId": "a", "status": "Migration Destination"}])
+    assert await there.peer.status("a") == "Migration Destination"
+    assert there.call == (("a",), "getVmStats")
+    there.says = answer(statsList=[])
+    with pytest.raises(PeerUnreachable):
+        await there.peer.status("a")
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_disk_that_has_grown_is_looked_at(there: Listening) -> None:
     there.says = answer(apparentsize="2147483648", truesize="2147483648")
     assert await there.peer.refresh_disk("a", ThinDisk("vda", "", "", "p", "d", "i", "v")) == 2 << 30

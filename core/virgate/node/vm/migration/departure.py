@@ -11,13 +11,12 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from virgate.errors import VirgateError
 from virgate.hookspecs.documents import XmlDocument
-from virgate.libvirt.errors import DomainNotFound, HypervisorAway, HypervisorFailed
+from virgate.libvirt.errors import HypervisorAway
 from virgate.node.vm import hooked, inscription
 from virgate.node.vm.exits import Exit, Reason
 from virgate.node.vm.life import Status
-from virgate.node.vm.migration import description, guest, trail
+from virgate.node.vm.migration import description, guest, staying, trail
 from virgate.node.vm.migration.errors import PeerRefused
 from virgate.node.vm.migration.leaving import EVENT_PATIENCE, Leaving
 from virgate.node.vm.migration.outcome import outcome
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from virgate.node.vm.migration.peer import Peer
     from virgate.node.vm.migration.traffic import Traffic
 
-BUSY, EXISTS = 82, 4
+BUSY = 82
 PASSING = ("migrated", "postcopy")
 
 
@@ -236,46 +235,13 @@ class Departure(Leaving):
         standing.ended(code, message)
         self.log.warn("{vm} does not leave: {code}, {why}", vm=machine.id, code=code, why=message)
         if standing.postcopy is Postcopy.RUNNING:
-            await self._lost()
+            self._torn = True
+            await staying.lose(machine)
             return
-        has_another = isinstance(failure, PeerRefused) and failure.answer == EXISTS
-        if self._peer is not None and not has_another and (not self._unseen or await self._is_here()):
-            try:
-                await self._peer.destroy(machine.id)
-            except Exception as problem:
-                self.log.info("the destination of {vm} keeps what it has: {why}", vm=machine.id, why=str(problem))
+        if self._peer is not None:
+            await staying.free(machine, self._peer, failure, seen=not self._unseen)
         self._alone()
         if self._order is not None and self._order.guest_events:
             await guest.tell(machine, "after_migration", failure=True)
-        await self._up()
-
-    async def _is_here(self) -> bool:
-        """Whether the guest surely runs on this host, so that what the destination has is none."""
-        try:
-            return (await self._means.domains.state(self._machine.id))[0] in ("running", "blocked")
-        except VirgateError:
-            return False
-
-    async def _up(self) -> None:
-        """Back to what the guest does now, which may have changed meanwhile."""
-        machine = self._machine
-        try:
-            state, _ = await self._means.domains.state(machine.id)
-        except VirgateError:
-            state = "paused" if machine.vitals.pause_code else "running"
-        machine.departure = None  # from now on it is told as it is
-        if state == "paused":
-            machine.life.launched_paused(machine.vitals.pause_code or "NOERR")
-        elif state in ("running", "blocked"):
-            machine.life.launched()
+        await staying.go_on(machine)
         self.tell()
-
-    async def _lost(self) -> None:
-        """A guest that was in two places is in neither: it cannot be saved."""
-        machine = self._machine
-        self._torn = True
-        try:
-            await self._means.domains.destroy(machine.id, graceful=False)
-        except (DomainNotFound, HypervisorFailed, HypervisorAway) as problem:
-            self.log.warn("the rest of {vm} was not destroyed: {why}", vm=machine.id, why=str(problem))
-        machine.life.down(Exit.of(Reason.POSTCOPY_FAILED))

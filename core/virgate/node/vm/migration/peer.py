@@ -26,6 +26,9 @@ class Peer(Protocol):
 
     async def destroy(self, vm: str) -> None: ...
 
+    async def status(self, vm: str) -> str:
+        """What it says the machine is there, a word of `Status`."""
+
     async def sees_growth(self) -> bool:
         """Whether `refresh_disk` can be asked of it."""
 
@@ -49,6 +52,12 @@ class XmlRpcPeer:
 
     async def destroy(self, vm: str) -> None:
         await self._call(PATIENCE, "destroy", vm)
+
+    async def status(self, vm: str) -> str:
+        told = (await self._call(PATIENCE, "getVmStats", vm)).get("statsList")
+        if not isinstance(told, list) or not told or not isinstance(told[0], dict):
+            raise PeerUnreachable(str(self.destination), "it answers no statistics")
+        return str(told[0].get("status"))
 
     async def sees_growth(self) -> bool:
         told = (await self._call(PATIENCE, "getVdsCapabilities")).get("info")

@@ -7,7 +7,7 @@ from unit.vm.blocks.conftest import BASE, DOMAIN, DRIVE, FOLDER, IMAGE, POOL, RE
 from virgate.domxml import tree
 from virgate.domxml.facts import DiskSource
 from virgate.node.vm import ending
-from virgate.node.vm.blocks import extend, replication
+from virgate.node.vm.blocks import extend, kept, replication
 from virgate.node.vm.blocks.errors import (
     BadSize,
     CannotLeaveReplica,
@@ -16,6 +16,7 @@ from virgate.node.vm.blocks.errors import (
     NotInSync,
     ReplicationFailed,
 )
+from virgate.node.vm.blocks.kept import Merge
 from virgate.node.vm.thin.disks import thin_disks
 
 SECOND = "00000009-7777-4777-8777-777777777777"
@@ -219,6 +220,31 @@ def test_a_resize_that_fails_leaves_the_metadata_true(machine, played):
     with pytest.raises(CannotResize):
         larger(machine, 900, volumes)
     assert volumes.asked == [0, 500]
+
+
+MERGE = Merge("e1e1", "vda", DOMAIN, IMAGE, BASE, TOP, (TOP,))
+
+
+@pytest.mark.parametrize(
+    ("merge", "job", "named"),
+    [(MERGE, 3, "merge e1e1"), (MERGE, 0, "merge e1e1"), (None, 2, "replication"), (None, 5, "backup job")],
+)
+def test_a_disk_that_a_job_works_on_is_not_resized_and_the_job_is_named(machine, played, merge, job, named):
+    if merge is not None:
+        now(kept.put(machine, merge))
+    played.move(BASE, TOP, job=job)
+    volumes = Volumes()
+    with pytest.raises(CannotResize) as failure:
+        larger(machine, 900, volumes)
+    assert failure.value.code == 56 and named in str(failure.value)
+    assert played.calls == [] and volumes.asked == []
+    assert not machine.changing.locked
+
+
+def test_a_merge_of_another_disk_hinders_no_resize(machine, played):
+    now(kept.put(machine, evolve(MERGE, target="vdb")))
+    larger(machine, 900, Volumes())
+    assert played.calls == [("resize", "vda", 900)]
 
 
 def test_no_disk_is_made_smaller(machine, played):

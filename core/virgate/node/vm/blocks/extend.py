@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from virgate.libvirt import blocks
 from virgate.libvirt.errors import HypervisorFailed
-from virgate.node.vm.blocks import drives
+from virgate.node.vm.blocks import drives, kept
 from virgate.node.vm.blocks.errors import BadSize, CannotResize
 from virgate.node.vm.errors import NoSuchMachine
 
@@ -24,6 +24,7 @@ async def extend(machine: "Machine", drive: Mapping[str, Any], size: int, volume
         if not machine.vitals.alive:
             raise NoSuchMachine(machine.id)
         disk = drives.find(machine, drive)
+        await _must_be_idle(machine, disk)
         if not disk.is_image:
             await _resize(machine, disk, size)
             return size
@@ -35,6 +36,17 @@ async def extend(machine: "Machine", drive: Mapping[str, Any], size: int, volume
         return size
     finally:
         machine.changing.release()
+
+
+async def _must_be_idle(machine: "Machine", disk: "DiskRequest") -> None:
+    """A merge counts until storage knows of its end: before, the volume that is to grow may not be the disk's any
+    more."""
+    merges = (await kept.read(machine)).merges
+    works = next((f"merge {merge.id}" for merge in merges if merge.target == disk.target), "")
+    if not works and (found := await blocks.job(machine.means.domains, machine.id, disk.target)) is not None:
+        works = "its replication" if found.kind == "copy" else f"a {found.kind} job of libvirt"
+    if works:
+        raise CannotResize(machine.id, disk.target, f"{works} is under way: extend it when that has ended")
 
 
 async def _extend_thin(machine: "Machine", disk: "DiskRequest", size: int, volumes: "Volumes") -> int:

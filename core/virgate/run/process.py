@@ -9,6 +9,7 @@ Starting is the one moment that waits for the kernel: an executable on storage t
 """
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -184,6 +185,10 @@ class Child:
     def kill(self) -> None:
         """Kills the program and all of its process group."""
         self._group.kill()
+
+    def terminate(self) -> None:
+        """Asks the program and all of its process group to end."""
+        self._group.signal(signal.SIGTERM)
 
     def fence_fell(self, fence: Fence) -> list[Outcome[None]]:
         self.kill()

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from virgate.node.storage.images.merging import Merging
     from virgate.node.storage.images.moving import Moving
     from virgate.node.storage.images.transfer import Transfers
+    from virgate.node.storage.nbd.servers import NbdServers
     from virgate.node.storage.pools.machine_files import MachineFiles
     from virgate.node.storage.sdm.sdm import Sdm
 
@@ -127,6 +128,7 @@ def assemble(
         host=host,
         protection=Protection(domains),
         sdm=late(lambda: _sdm(domains, locks, qemu, clock, events)),
+        nbd=late(lambda: _nbd(domains, locks, run_dir)),
         mailboxes=mailboxes,
         growing=growing,
         tasks=tasks,
@@ -176,3 +178,9 @@ def _sdm(domains: Domains, locks: Locks, qemu: QemuImg, clock: Clock, events: Ev
     from virgate.node.storage.sdm.sdm import Sdm
 
     return Sdm(domains, locks, qemu, JobRegistry(clock, events))
+
+
+def _nbd(domains: Domains, locks: Locks, run_dir: Path) -> "NbdServers":
+    from virgate.node.storage.nbd.servers import NbdServers
+
+    return NbdServers(domains, locks, run_dir / "nbd")

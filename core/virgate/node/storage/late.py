@@ -11,6 +11,11 @@ def late(make: Callable[[], T]) -> T:
     return cast(T, _Late(make))
 
 
+def made(thing: object) -> bool:
+    """Whether a late one was asked for anything yet."""
+    return not isinstance(thing, _Late) or thing._made is not None
+
+
 class _Late:
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make

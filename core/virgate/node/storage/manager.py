@@ -13,6 +13,7 @@ from virgate.node.storage.errors import DomainNameTooLong, IsMemberOfPool, NoPoo
 from virgate.node.storage.images.images import Images
 from virgate.node.storage.images.protection import Protection
 from virgate.node.storage.images.volumes import Volumes
+from virgate.node.storage.late import made
 from virgate.node.storage.pools.election import Election
 from virgate.node.storage.pools.making import NAME_LIMIT, PoolMaker
 from virgate.node.storage.pools.members import Members
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from virgate.node.storage.images.remote import Remote
     from virgate.node.storage.images.sparsifying import Sparsifying
     from virgate.node.storage.images.transfer import Transfers
+    from virgate.node.storage.nbd.servers import NbdServers
     from virgate.node.storage.pools.machine_files import MachineFiles
     from virgate.node.storage.sdm.sdm import Sdm
 
@@ -64,6 +66,7 @@ class Storage:
     machine_files: "MachineFiles"
     protection: Protection
     sdm: "Sdm"
+    nbd: "NbdServers"
     mailboxes: Mailboxes
     growing: Growing
     tasks: Tasks
@@ -195,6 +198,8 @@ class Storage:
         """Gives the SPM role back and stops watching. What machines use stays as it is."""
         self.election.stop()
         self.references.stop()
+        if made(self.nbd):
+            await self.nbd.close()
         await self.monitors.close(leave=False)
         await self.mailboxes.left()
         await self.pools.close()

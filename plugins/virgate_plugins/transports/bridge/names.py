@@ -171,6 +171,8 @@ ConnectionRefs.acquire  conRefArgs
 ConnectionRefs.release  refIDs
 SDM.copy_data           job_id source destination copy_bitmaps
 SDM.update_volume       job_id vol_info vol_attr
+NBD.start_server        server_id config
+NBD.stop_server         server_id
 Lease.create            lease metadata
 Lease.rebuild_leases    sdUUID
 """

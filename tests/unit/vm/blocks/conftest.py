@@ -1,6 +1,6 @@
 """A machine whose disk has a chain of volumes, on a played libvirt domain that does what it is asked at once."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import libvirt
@@ -58,9 +58,12 @@ class PlayedDomain:
     base: str = ""
     mirror: str = ""
     agent: str = ""
+    act: dict[str, Callable[[], None]] = field(factory=dict)
 
     def _note(self, name: str, *arguments: Any) -> None:
         self.calls.append((name, *arguments))
+        if name in self.act:
+            self.act[name]()
         if name in self.fail:
             raise self.fail[name]
 

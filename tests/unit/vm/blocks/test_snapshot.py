@@ -3,12 +3,12 @@
 import pytest
 from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
-from unit.vm.blocks.conftest import BASE, DRIVE, INVALID, NEW, OTHER, REFUSED, TOP, now
+from unit.vm.blocks.conftest import BASE, DRIVE, FOLDER, INVALID, NEW, OTHER, REFUSED, TOP, now
 
 from virgate.domxml import tree
 from virgate.domxml.facts import DiskRequest, DiskSource
 from virgate.errors import InvalidParameter
-from virgate.libvirt.errors import AgentUnresponsive, HypervisorAway
+from virgate.libvirt.errors import AgentUnresponsive, HypervisorAway, OperationTimedOut
 from virgate.node.vm.blocks import freezing, kept, snapshot
 from virgate.node.vm.blocks.errors import (
     AgentDead,
@@ -17,10 +17,12 @@ from virgate.node.vm.blocks.errors import (
     LeasedDrive,
     NoFreezing,
     SnapshotFailed,
+    SnapshotUnseen,
     TransientDrive,
 )
 from virgate.node.vm.blocks.snapshots import Wanted
 from virgate.node.vm.errors import Moving
+from virgate.node.vm.exits import Exit, Reason
 from virgate.node.vm.migration.departure import Departure
 
 WANTED = {**DRIVE, "baseVolumeID": TOP, "volumeID": NEW}
@@ -138,6 +140,127 @@ def test_the_guest_is_thawed_when_the_snapshot_is_cancelled(machine, guest, call
     assert guest.names.count("thaw") >= guest.names.count("freeze")
     assert not machine.changing.locked
     assert now(kept.read(machine)) == kept.Kept()
+
+
+AWAY = HypervisorAway("uri", "end of file")
+
+
+class Lost(list):
+    """Fails as long as it is there."""
+
+    def pop(self, _):
+        return AWAY
+
+
+def is_lost(played):
+    """As soon as it is asked for a snapshot, and what it answers does not come."""
+
+    def lose():
+        played.host.domains.fail = {name: Lost([AWAY]) for name in ("on", "xml", "set_metadata")}
+        raise AWAY
+
+    played.act["snapshot"] = lose
+
+
+def is_back(played):
+    played.act.clear()
+    played.host.domains.fail.clear()
+    played.calls.clear()
+    played.host.events.tell("libvirt.connected", uri="uri")
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_hypervisor_lost_in_the_middle_is_a_failed_snapshot_and_the_record_is_right_when_it_is_back(
+    machine, guest, done
+):
+    guards = guest.host.guards
+    guards.calls.clear()
+    is_lost(guest)
+    with pytest.raises(SnapshotUnseen) as failure:
+        take(machine)
+    assert failure.value.code == 48 and "ask for the same snapshot again" in str(failure.value)
+    assert guards.calls == ["take", "started"], "the guest may write there"
+    guest.host.events.tell("libvirt.connected", uri="it is lost again")
+    if done:
+        guest.move(*guest.chain, NEW)
+    is_back(guest)
+    assert guest.names == ["thaw"] and not now(kept.read(machine)).thaw
+    assert machine.record.disks[0].volume_id == (NEW if done else TOP)
+    assert guards.calls[2:] == ([] if done else ["give back"])
+    assert not machine.changing.locked
+    assert take(machine) is not done, "asked again"
+    assert ("snapshot" in guest.names) is not done
+
+
+def test_memory_of_a_snapshot_that_was_lost_is_not_kept_and_the_client_is_told(machine, played):
+    class Memory:
+        async def prepare(self, machine):
+            return "/memory"
+
+        async def release(self, machine):
+            released.append(machine)
+
+    released = []
+    is_lost(played)
+    with pytest.raises(SnapshotUnseen, match="take another one"):
+        take(machine, memory=Memory())
+    assert released == [machine]
+
+
+def test_a_hypervisor_lost_before_has_changed_nothing(machine, played):
+    played.host.domains.fail["xml"] = [AWAY]
+    with pytest.raises(SnapshotFailed, match="nothing was changed"):
+        take(machine)
+    assert played.calls == [] and not machine.changing.locked
+
+
+def test_a_hypervisor_lost_right_after_is_no_failure_and_the_record_follows(machine, played):
+    played.act["snapshot"] = lambda: played.host.domains.fail.update(xml=Lost([AWAY]))
+    take(machine)
+    assert machine.record.disks[0].volume_id == TOP
+    is_back(played)
+    assert machine.record.disks[0].volume_id == NEW
+
+
+def test_a_lun_is_followed_too_when_the_hypervisor_is_back(machine, played):
+    machine.record.disks = (DiskRequest("vda", guid="old", path="/dev/old"),)
+    is_lost(played)
+    with pytest.raises(SnapshotUnseen):
+        take(machine, {"baseGUID": "old", "GUID": "new"})
+    found = played.host.domains.domains[machine.id]
+    found.xml = found.xml.replace(f"{FOLDER}/{TOP}", "/dev/old")
+    is_back(played)
+    assert machine.record.disks[0].guid == "new"
+
+
+def test_a_machine_that_ended_meanwhile_is_not_looked_at(machine, guest):
+    is_lost(guest)
+    with pytest.raises(SnapshotUnseen):
+        take(machine)
+    machine.life.down(Exit.of(Reason.LOST_QEMU))
+    is_back(guest)
+    assert guest.calls == []
+
+
+def test_volumes_of_a_snapshot_that_was_cancelled_are_looked_at_when_the_hypervisor_is_through(machine, played, host):
+    hold = host.domains.hold["on"] = Deferred()
+    taking = Deferred.fromCoroutine(snapshot.snapshot(machine, [WANTED]))
+    taking.addErrback(lambda failure: failure.trap(CancelledError))
+    host.domains.hold.clear()
+    host.domains.fail["set_metadata"] = [OperationTimedOut(68, "another job")]
+    taking.cancel()
+    assert hold.called and machine.record.disks[0].volume_id == TOP and not machine.changing.locked
+    played.move(*played.chain, NEW)
+    host.clock.advance(30)
+    assert machine.record.disks[0].volume_id == NEW
+
+
+def test_a_snapshot_that_came_about_unheard_is_not_taken_again(machine, played):
+    played.move(*played.chain, NEW)
+    assert take(machine) is False
+    assert played.calls == []
+    (device,) = [one for one in machine.record.conf["devices"] if one.get("name") == "vda"]
+    assert device["volumeID"] == NEW
 
 
 def test_a_thaw_stays_owed_while_the_hypervisor_is_away(machine, guest):

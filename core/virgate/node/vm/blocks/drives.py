@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError
 
+from virgate.libvirt.errors import HypervisorAway
 from virgate.node.vm.blocks.errors import LeasedDrive, NoSuchDrive, TransientDrive
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ async def guarded(machine: "Machine", disks: "Sequence[DiskRequest]") -> AsyncIt
     guard = await machine.means.guards.take(machine.id, disks)
     try:
         yield
-    except CancelledError:
+    except (CancelledError, HypervisorAway):
         if guard is not None:
             guard.started()  # what the hypervisor was asked for may happen all the same
         raise

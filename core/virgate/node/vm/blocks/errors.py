@@ -69,6 +69,20 @@ class SnapshotFailed(MachineError):
 
 
 @error
+class SnapshotUnseen(MachineError):
+    """The disks are all on their new volumes or all on the old ones: the machine shows which when libvirt is back."""
+
+    code: ClassVar[int] = 48
+    text: ClassVar[str] = (
+        "Snapshot failed: {self.detail} in the middle of it. "
+        "Where the disks are is seen when libvirt is back; {self.advice}"
+    )
+    vm: str
+    detail: str
+    advice: str
+
+
+@error
 class MergeFailed(MachineError):
     """No merge was begun; the chain is what it was."""
 

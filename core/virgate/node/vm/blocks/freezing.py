@@ -7,8 +7,9 @@ from twisted.logger import Logger
 
 from virgate.errors import VirgateError
 from virgate.libvirt import blocks
-from virgate.libvirt.errors import AgentUnresponsive, HypervisorFailed
+from virgate.libvirt.errors import AgentUnresponsive, HypervisorAway, HypervisorFailed
 from virgate.node.vm.blocks import kept
+from virgate.node.vm.blocks.changes import when_back
 from virgate.node.vm.blocks.errors import AgentDead, CannotFreeze, CannotThaw, NoFreezing
 from virgate.node.vm.errors import MachineError
 
@@ -69,8 +70,10 @@ async def make_up(machine: "Machine") -> None:
         pass
     except VirgateError as failure:
         log.warn("{vm} may be frozen: {why}", vm=machine.id, why=str(failure))
+        if isinstance(failure, HypervisorAway):
+            when_back(machine, lambda: owed(machine), "{vm} may still be frozen")
         if not isinstance(failure, MachineError):
-            return  # the hypervisor is away: it is still owed
+            return  # it is still owed
     try:
         await kept.owe_thaw(machine, False)
     except VirgateError as failure:
@@ -78,7 +81,7 @@ async def make_up(machine: "Machine") -> None:
 
 
 async def owed(machine: "Machine") -> None:
-    """Another daemon was killed while the guest was frozen for a snapshot."""
+    """The daemon or libvirt was killed while the guest was frozen for a snapshot."""
     await machine.changing.acquire()
     try:
         await make_up(machine)

@@ -96,5 +96,10 @@ async def read(machine: "Machine") -> Kept:
     return Kept.read(tree.parse(machine.record.xml))
 
 
+async def wait_for_turn(machine: "Machine") -> None:
+    """Comes back when nothing else is changed at the domain, writing what it has; `OperationTimedOut`."""
+    await _write(machine, await read(machine))
+
+
 async def _write(machine: "Machine", kept: Kept) -> None:
     await machine.means.domains.set_metadata(machine.id, kept.text, PREFIX, URI)

@@ -6,16 +6,16 @@ Asking again is fine: a disk that is on its new volume already stays there. Eith
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
-from twisted.logger import Logger
+from attrs import evolve
+from twisted.internet.defer import CancelledError
 
 from virgate.domxml import tree
 from virgate.domxml.tree import element
-from virgate.errors import VirgateError
 from virgate.libvirt import blocks
-from virgate.libvirt.errors import DomainNotFound, HypervisorFailed
-from virgate.node.vm.blocks import chain, drives
-from virgate.node.vm.blocks.errors import NoSuchDrive, SnapshotFailed
+from virgate.libvirt.errors import HypervisorAway, HypervisorFailed
+from virgate.node.vm.blocks import changes, drives
+from virgate.node.vm.blocks.changes import Change, Changes
+from virgate.node.vm.blocks.errors import NoSuchDrive, SnapshotFailed, SnapshotUnseen
 from virgate.node.vm.blocks.freezing import frozen as quiet
 from virgate.node.vm.errors import NoSuchMachine
 
@@ -24,17 +24,10 @@ if TYPE_CHECKING:
     from virgate.node.vm.blocks.memory import Memory
     from virgate.node.vm.machine import Machine
 
-log = Logger()
+WITHOUT_MEMORY = "ask for the same snapshot again then, what was done is left as it is"
+MEMORY = "its memory is not kept: remove the snapshot and take another one"
 AGENT = "org.qemu.guest_agent.0"
 FORMS = (("imageID", "baseVolumeID", "volumeID"), ("GUID", "baseGUID", "GUID"), ("UUID", "baseUUID", "UUID"))
-
-
-@frozen
-class Change:
-    """A disk and the same disk on its new volume."""
-
-    old: "DiskRequest"
-    new: "DiskRequest"
 
 
 def plan(machine: "Machine", wanted: Sequence[Mapping[str, Any]]) -> list[Change]:
@@ -97,30 +90,39 @@ async def snapshot(
         machine.stays()
         if not machine.vitals.alive:
             raise NoSuchMachine(machine.id)
-        changes = plan(machine, wanted)
-        if not changes and memory is None:
+        await changes.see(machine)  # one that was given up may have come to its end
+        wanted_changes = plan(machine, wanted)
+        if not wanted_changes and memory is None:
             return False
-        return await _snapshot(machine, changes, memory, ask_guest=not frozen and memory is None)
+        return await _snapshot(machine, wanted_changes, memory, ask_guest=not frozen and memory is None)
+    except HypervisorAway as away:
+        raise SnapshotFailed(machine.id, f"{away}; nothing was changed, ask again when it is back") from away
     finally:
         machine.changing.release()
 
 
-async def _snapshot(machine: "Machine", changes: Sequence[Change], memory: "Memory | None", *, ask_guest: bool) -> bool:
-    sources = {change.new.target: await machine.means.disks.prepare(change.new) for change in changes}
+async def _snapshot(machine: "Machine", wanted: Sequence[Change], memory: "Memory | None", *, ask_guest: bool) -> bool:
+    sources = {change.new.target: await machine.means.disks.prepare(change.new) for change in wanted}
+    asked = Changes(machine, wanted, sources)
     memory_path = "" if memory is None else await memory.prepare(machine)
     try:
-        await machine.document()
         root = tree.parse(machine.record.xml)
         targets = [tree.attribute(disk, "target", "dev") for disk in root.iterfind("devices/disk")]
         text = document(sources, targets, memory_path)
         quiesced = False
-        async with drives.guarded(machine, [change.new for change in changes]):
-            if ask_guest and _has_agent(root):
-                async with quiet(machine) as quiesced:
-                    await _ask(machine, text, memory=False)
-            else:
-                await _ask(machine, text, memory=memory is not None)
-        await _follow(machine, changes)
+        try:
+            async with drives.guarded(machine, [change.new for change in wanted]):
+                if ask_guest and _has_agent(root):
+                    async with quiet(machine) as quiesced:
+                        await _ask(machine, text, memory=False)
+                else:
+                    await _ask(machine, text, memory=memory is not None)
+        except (HypervisorAway, CancelledError) as lost:
+            asked.look_later()
+            if isinstance(lost, HypervisorAway):
+                raise SnapshotUnseen(machine.id, str(lost), WITHOUT_MEMORY if memory is None else MEMORY) from lost
+            raise
+        await asked.follow()
         if memory is not None:
             await memory.complete(machine)
     finally:
@@ -140,19 +142,6 @@ async def _ask(machine: "Machine", text: str, *, memory: bool) -> None:
         await blocks.snapshot(machine.means.domains, machine.id, text, memory=memory)
     except HypervisorFailed as failure:
         raise SnapshotFailed(machine.id, failure.detail) from failure
-
-
-async def _follow(machine: "Machine", changes: Sequence[Change]) -> None:
-    """The record says where the disks are. That it could not be kept is no failure: a new daemon sees it itself."""
-    new = {change.old.target: change.new for change in changes if not change.old.is_image}
-    machine.record.disks = tuple(new.get(disk.target, disk) for disk in machine.record.disks)
-    try:
-        await machine.devices_changed()
-    except DomainNotFound:
-        pass
-    except VirgateError as failure:
-        log.warn("the snapshot of {vm} is not written into its domain: {why}", vm=machine.id, why=str(failure))
-    chain.follow(machine.record, tree.parse(machine.record.xml))
 
 
 def document(sources: Mapping[str, "DiskSource"], others: Iterable[str], memory: str = "") -> str:

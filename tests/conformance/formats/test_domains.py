@@ -4,7 +4,7 @@ from hashlib import sha1, sha256
 
 import pytest
 
-from virgate.node.storage.formats import domain_metadata, mount_name, physical_volumes
+from virgate.node.storage.formats import domain_metadata, layout, mount_name, physical_volumes
 from virgate.node.storage.formats.physical_volumes import PhysicalVolume
 
 
@@ -146,6 +146,25 @@ def test_c05_tags_of_version_4_on_one_physical_volume(block):
     values = {key: value for key, value in old(block).items() if key != "PV1"}
     values |= {"TYPE": "FCP", "VERSION": 4, "LOGBLKSIZE": 512, "PHYBLKSIZE": 4096}
     assert seal(values) == "b27f52fbe2786ca62ec741b602b8a42d73190ade"
+
+
+def test_c05_the_map_gives_volumes_of_version_0_their_slots(block):
+    """Spec storage-format 2.5: the first extent of the volume on its device, and that device's `mapoffset`."""
+    known = physical_volumes.decode({key: str(value) for key, value in block.items()})
+    wanted = [(PV0, 4, 4), (PV0, 796, 796), (PV1, 0, 797), (PV1, 396, 1193), (PV0, 3, None), (PV1, 397, None)]
+    assert [physical_volumes.slot(known, pv.uuid, pv.guid, extent) for pv, extent, _ in wanted] == [
+        slot for _, _, slot in wanted
+    ]
+    assert layout.metadata_offset(797, 0) == 797 * 512
+
+
+def test_c05_the_text_of_a_domain_of_version_0(block):
+    """Spec storage-format 3.1: sealed as everywhere, in the first 2048 bytes; the slots begin behind it."""
+    values = old(block) | {"VERSION": 0}
+    text = domain_metadata.encode_v0_block(values)
+    assert (len(text), text.rstrip(b"\0").decode().splitlines()[-1]) == (2048, f"_SHA_CKSUM={seal(values)}")
+    assert domain_metadata.decode_v0_block(text) == {key: str(value) for key, value in values.items()}
+    assert layout.metadata_offset(physical_volumes.FIRST_SLOT, 0) == 2048
 
 
 @pytest.mark.parametrize(

@@ -281,23 +281,6 @@ async def test_a_broken_domain_is_told_and_can_be_destroyed(house):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_domain_of_the_first_version_is_read_and_not_written(house):
-    """Its metadata are text in a logical volume (spec storage-format 3.1)."""
-    await house.domain(0)
-    found = await house.domains.find(SD)
-    text = domain_metadata.encode_v0_block({**found.record.values, "VERSION": 0, "DESCRIPTION": "old"})
-    await found.files.call("write_blocks", str(house.lvm.path(SD, "metadata")), 0, text.ljust(4096, b"\0"))
-    await house.lvm.change_group_tags(SD, [tag for tag in await house.tags() if tag.startswith("MDT_")], [])
-    house.domains.forget()
-    told = (await house.room.ask("getStorageDomainInfo", SD))["info"]
-    assert (told["version"], told["name"]) == ("0", "old")
-    old = await house.domains.find(SD)
-    await old.look()
-    with pytest.raises(UnsupportedVersion, match="only read"):
-        await old.change({"DESCRIPTION": "new"})
-
-
-@pytest_twisted.ensureDeferred
 async def test_a_group_with_damaged_metadata_is_not_valid(house):
     await house.domain(0)
     assert await house.room.code("validateStorageDomain", SD) == 0

@@ -124,6 +124,15 @@ def test_a_grown_volume_moves_those_behind_it_and_a_removed_one_is_dropped():
     assert {number: (pv.guid, pv.first) for number, pv in made.items()} == {0: ("a", 0), 2: ("c", 25)}
 
 
+def test_a_new_volume_takes_no_number_of_another_one():
+    old = physical_volumes.refresh(physical_volumes.refresh({}, [A, B, C]), [A, C])
+    assert {number: pv.guid for number, pv in physical_volumes.refresh(old, [A, C, B]).items()} == {
+        0: "a",
+        2: "c",
+        3: "b",
+    }
+
+
 @pytest.mark.parametrize("text", ["", "pv:a", "pv:a,uuid:b,pestart:0,pecount:many,mapoffset:0"])
 def test_a_broken_entry_is_named(text):
     with pytest.raises(InvalidMetadata, match="PV3"):

@@ -45,8 +45,12 @@ def group_of(*volumes, version=5):
     return {one.name: one for one in (*special, *volumes)}
 
 
+def examined(group, volumes, shape):
+    return examine(group, volumes, shape, entries(volumes))
+
+
 def found(*volumes, group=GROUP, shape=SHAPE):
-    return [(one.place, one.severity, one.what) for one in examine(group, group_of(*volumes), shape)]
+    return [(one.place, one.severity, one.what) for one in examined(group, group_of(*volumes), shape)]
 
 
 def test_a_sound_group_has_no_findings():
@@ -56,12 +60,12 @@ def test_a_sound_group_has_no_findings():
 @pytest.mark.parametrize("version", [2, 3, 4, 5])
 def test_each_version_wants_its_own_special_volumes(version):
     shape = Shape(version, MiB, True)
-    assert list(examine(GROUP, group_of(version=version), shape)) == []
+    assert list(examined(GROUP, group_of(version=version), shape)) == []
     for name in special_volumes_mib(version, MiB):
         there = group_of(version=version)
         small = {**there, name: evolve(there[name], size=MiB)}
         del there[name]
-        (missing,), (tight,) = examine(GROUP, there, shape), examine(GROUP, small, shape)
+        (missing,), (tight,) = examined(GROUP, there, shape), examined(GROUP, small, shape)
         assert (missing.place, missing.severity, missing.what) == (name, Severity.ERROR, "it is missing")
         assert (tight.place, tight.severity) == (name, Severity.ERROR)
 
@@ -102,7 +106,7 @@ def test_tags_that_are_missing_or_left_over_are_told(one, place, what, severity)
 ])  # fmt: skip
 def test_a_slot_is_one_that_a_volume_can_have(version, slot, fine):
     shape = Shape(version, MiB, True)
-    told = list(examine(GROUP, group_of(member("x", slot), version=version), shape))
+    told = list(examined(GROUP, group_of(member("x", slot), version=version), shape))
     assert [one.what for one in told] == ([] if fine else [f"its metadata slot {slot} is none"])
 
 

@@ -1,7 +1,7 @@
 """The volumes of a block domain as tags and metadata slots tell them (spec storage-format 2.4, 2.5)."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from attrs import define
 
@@ -23,13 +23,15 @@ class Catalog:
     """Reads; nothing here changes storage.
 
     Who works for the SPM is told what is remembered of the group: nobody else changes it in his term. Others, who may
-    be on any host, are told what is read now. `term` answers the present term when this host is the SPM.
+    be on any host, are told what is read now. `term` answers the present term when this host is the SPM,
+    `values` the domain's metadata.
     """
 
     group: str
     lvm: Lvm
     slots: Slots
     term: Callable[[], object | None] = lambda: None
+    values: Callable[[], Mapping[str, str]] = dict
     _trusted: object | None = None
 
     def epoch(self) -> object | None:
@@ -42,7 +44,11 @@ class Catalog:
         known = epoch is not None and epoch is self._trusted  # what was read in this term, not before
         found = await self.lvm.volumes(self.group, fresh=fresh or not known, age=math.inf)
         self._trusted = epoch
-        return tags.entries(found)
+        if self.slots.version:
+            return tags.entries(found)
+        from virgate.node.storage.block import first_version
+
+        return await first_version.entries(self.lvm, self.group, self.values(), found)
 
     async def survey(self, image: str) -> Image:
         """`NoSuchImage` (268)."""

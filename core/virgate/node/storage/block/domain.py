@@ -9,13 +9,13 @@ from twisted.logger import Logger
 from virgate.errors import VirgateError
 from virgate.hookspecs.leases import LeaseManager
 from virgate.hookspecs.storage import Kind, StorageType
-from virgate.node.storage.block import master
+from virgate.node.storage.block import first_version, group_report, master
 from virgate.node.storage.block.images import BlockImages
 from virgate.node.storage.domains.domain import Domain, Health
 from virgate.node.storage.domains.record import DomainRecord
-from virgate.node.storage.errors import DomainAccess, NoSuchDomain, UnsupportedVersion
+from virgate.node.storage.errors import DomainAccess, NoSuchDomain
 from virgate.node.storage.errors.volume_groups import CannotDeactivate, NoSuchGroup
-from virgate.node.storage.formats import domain_metadata, physical_volumes
+from virgate.node.storage.formats import domain_metadata
 from virgate.node.storage.formats.sizes import CHUNK
 from virgate.node.storage.images.qemu_img import QemuImg
 from virgate.node.storage.lvm.lvm import Lvm
@@ -89,6 +89,7 @@ class BlockDomain(Domain):
             chunk=chunk,
             term=term,
             pause=PAUSE,
+            values=lambda: self.record.values,
         )
 
     async def open(self, *, tidy: bool = False) -> None:
@@ -102,18 +103,8 @@ class BlockDomain(Domain):
             await self._deactivate_unused(volumes)
         await self.lvm.activate(self.id, *(name for name in SHARED if name in volumes))
         await show_special(self._repository, self.lvm, self.id, self.path, volumes, self._owner)
-        await self._find_carriers(volumes)
-
-    async def _find_carriers(self, volumes: Mapping[str, LogicalVolume]) -> None:
-        """By the ids that the domain itself has for its devices: LVM may call them by other names here."""
-        physical = await self.lvm.physical()
-        guids = {pv.uuid: pv.guid for pv in physical_volumes.decode(self.record.values).values()}
-        named = {name: guids.get(pv.uuid, Path(name).name) for name, pv in physical.items() if pv.vg == self.id}
-        carriers = [name for name in named if physical[name].mda_used_count == 2]
-        self._carriers = {
-            "metadataDevice": named.get(volumes[METADATA].device, "") if METADATA in volumes else "",
-            "vgMetadataDevice": named[carriers[0]] if carriers else "",
-        }
+        begins = volumes[METADATA].device if METADATA in volumes else ""
+        self._carriers = group_report.carriers(self.id, await self.lvm.physical(), self.record.values, begins)
 
     async def close(self) -> None:
         """Nothing of it is used here any more; volumes that are open stay active, also when their group is gone."""
@@ -149,8 +140,7 @@ class BlockDomain(Domain):
             await self.lvm.check_group(self.id)
             self._checked = self.lvm.clock.seconds()
         delay = await self._opened(lambda: self.probes.call("time_read", str(self.lvm.path(self.id, METADATA))))
-        if self.version:
-            self.record = self._decoded(group)
+        self.record = await self._told(group, self.probes)
         return Health(
             delay,
             group.size,
@@ -179,21 +169,22 @@ class BlockDomain(Domain):
         if not self.record.pools:  # any host may have changed it meanwhile, volumes too
             self.lvm.invalidate(self.id)
         group = await self._seen(self.lvm.group(self.id, fresh=True))
-        if self.record.version:
-            return self._decoded(group)
-        return self._checked_id(DomainRecord.of(await read_text(self.lvm, self.files, self.id)))
+        return await self._told(group, self.files)
 
     async def _write(self, record: DomainRecord) -> None:
-        if not self.version:
-            raise UnsupportedVersion("0, on block storage it is only read")
+        if not record.version:
+            await self._opened(lambda: first_version.write_text(self.lvm, self.files, self.id, record.values))
+            return
         group = await self.lvm.group(self.id)
         await self.lvm.change_group_tags(self.id, *domain_metadata.tag_changes(group.tags, record.values))
         self.images.version = record.version
 
-    def _decoded(self, group: VolumeGroup) -> DomainRecord:
-        return self._checked_id(DomainRecord.of(domain_metadata.decode_tags(group.tags)))
-
-    def _checked_id(self, record: DomainRecord) -> DomainRecord:
+    async def _told(self, group: VolumeGroup, files: Files) -> DomainRecord:
+        """What its metadata say. An older host may have brought a domain of version 0 to tags meanwhile."""
+        text: Mapping[str, str] = {}
+        if not self.version:
+            text = await self._opened(lambda: first_version.read_text(self.lvm, files, self.id))
+        record = DomainRecord.of(text or domain_metadata.decode_tags(group.tags))
         if record.id != self.record.id:
             raise DomainAccess(self.record.id)
         return record
@@ -246,10 +237,3 @@ async def show_special(
     await repository.files.call("dress_special", own, leases, owner)
     for name, device in there.items():
         await repository.link(device, path / "dom_md" / name)
-
-
-async def read_text(lvm: Lvm, files: Files, group: str) -> dict[str, str]:
-    """The metadata of a domain of version 0: text at the beginning of LV `metadata`."""
-    await lvm.activate(group, METADATA)
-    data = await files.call("read_blocks", str(lvm.path(group, METADATA)), 0, 4096)
-    return domain_metadata.decode_v0_block(data[: domain_metadata.V0_BLOCK_SIZE])

@@ -9,7 +9,7 @@ from virgate.node.storage.block.groups import block_sizes, devices_of, guid_of, 
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.domains.domains import Domains
 from virgate.node.storage.domains.guard import guarded
-from virgate.node.storage.errors import WrongDomainType
+from virgate.node.storage.errors import UnsupportedVersion, WrongDomainType
 from virgate.node.storage.errors.volume_groups import CannotReduceGroup, CannotResizeDevice, DeviceInaccessible
 from virgate.node.storage.formats import physical_volumes
 from virgate.node.storage.lvm.reports import PhysicalVolume
@@ -20,9 +20,12 @@ BLOCKS_PER_EXTENT = 512
 
 
 async def block_domain(domains: Domains, domain: str) -> BlockDomain:
-    """`WrongDomainType` (372) for one that is no volume group."""
-    found = await domains.find(domain)
-    return must_be_block(found)
+    """`WrongDomainType` (372) for one that is no volume group, `UnsupportedVersion` (394) for version 0: where the
+    metadata of its volumes are follows from the order and the lengths of its devices."""
+    found = must_be_block(await domains.find(domain))
+    if not found.version:
+        raise UnsupportedVersion(f"0 ({found.id} must keep its devices as they are: copy its images to a new domain)")
+    return found
 
 
 def must_be_block(found: Domain) -> BlockDomain:

@@ -3,7 +3,8 @@
 from typing import Protocol
 
 from virgate.errors import VirgateError
-from virgate.node.storage.block.domain import helper_of, read_text
+from virgate.node.storage.block.domain import METADATA, helper_of
+from virgate.node.storage.block.first_version import read_text
 from virgate.node.storage.domains.record import DomainRecord
 from virgate.node.storage.errors import DomainAccess
 from virgate.node.storage.formats import domain_metadata
@@ -35,6 +36,7 @@ async def _record(lvm: Lvm, helpers: FilesByKey, group: VolumeGroup) -> DomainRe
     if any(tag.startswith(TAG_PREFIX) for tag in group.tags):
         return DomainRecord.of(domain_metadata.decode_tags(group.tags))
     try:
+        await lvm.activate(group.name, METADATA)
         text = await read_text(lvm, helpers[helper_of(group.name)], group.name)
     except OSError as problem:
         raise DomainAccess(f"{group.name} ({problem})") from None

@@ -1,10 +1,12 @@
 """A volume group as clients are told of it (spec xmlrpc-storage 4.5). Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from virgate.node.storage.devices import report
 from virgate.node.storage.devices.values import FCP, Device
+from virgate.node.storage.formats import physical_volumes
 from virgate.node.storage.lvm.reports import PhysicalVolume, VolumeGroup
 
 ATTRIBUTES = ("permission", "resizeable", "exported", "partial", "allocation", "clustered")
@@ -37,6 +39,19 @@ def details(group: VolumeGroup, physical: Mapping[str, PhysicalVolume], devices:
     found = members(group, physical, devices)
     told = summary(group, (device for _, device in found if device))
     return {**told, "pvlist": [_member(volume, device) for volume, device in found]}
+
+
+def carriers(
+    group: str, physical: Mapping[str, PhysicalVolume], values: Mapping[str, str], metadata: str
+) -> dict[str, str]:
+    """By the ids that the domain itself has for its devices: LVM may call them by other names here.
+
+    `metadata` is the device that the volume of this name begins on.
+    """
+    guids = {pv.uuid: pv.guid for pv in physical_volumes.decode(values).values()}
+    named = {name: guids.get(pv.uuid, Path(name).name) for name, pv in physical.items() if pv.vg == group}
+    carrying = [name for name in named if physical[name].mda_used_count == 2]
+    return {"metadataDevice": named.get(metadata, ""), "vgMetadataDevice": named[carrying[0]] if carrying else ""}
 
 
 def _member(volume: PhysicalVolume, device: Device | None) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Images of a block domain: a volume is a logical volume with tags, a metadata slot and a lease (spec 2.4 to 2.8)."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -28,8 +28,8 @@ from virgate.units import Size
 class BlockImages(ImageStore):
     """Only the SPM changes the volume group; every host may activate, refresh and write metadata slots.
 
-    `lease` is the alignment of volume leases, None where volumes have none; `fresh` makes the bytes of one; `term` is
-    that of `Catalog`.
+    `lease` is the alignment of volume leases, None where volumes have none; `fresh` makes the bytes of one; `term` and
+    `values` are those of `Catalog`.
     """
 
     def __init__(
@@ -48,10 +48,11 @@ class BlockImages(ImageStore):
         chunk: Size = sizes.CHUNK,
         wiper: Wiper | None = None,
         pause: float = 0.0,
+        values: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._domain, self._lvm, self._files, self._qemu, self._chunk = domain, lvm, files, qemu, chunk
         self._slots = Slots(domain, lvm, files, version, lease, fresh)
-        self._catalog = Catalog(domain, lvm, self._slots, term)
+        self._catalog = Catalog(domain, lvm, self._slots, term, values)
         self.activation = Activation(domain, lvm, files, repository, owner, pause)
         wiper = wiper or Wiper()
         self._creation = Creation(domain, lvm, files, self._catalog, self._slots, self.activation, wiper, chunk)
@@ -230,14 +231,14 @@ class BlockImages(ImageStore):
         if (await self._entry(volume)).size < size:
             await self._lvm.extend(self._domain, volume, sizes.in_mib(Size(size)))
 
-    async def trim(self, image: str, volume: str) -> None:
+    async def trim(self, image: str, volume: str, *, leaf: bool = False) -> None:
         """Never below what is stored, whatever the largest size of a thin volume is."""
         metadata = (await self.survey(image)).volume(volume).metadata
         if metadata.format is not VolumeFormat.COW or metadata.allocation.name == "PREALLOCATED":
             return
         async with self.used(image, volume):
             used = Size(await self._qemu.end(self.path(image, volume)))
-            leaf = metadata.role is VolumeRole.LEAF
+            leaf = leaf or metadata.role is VolumeRole.LEAF
             wanted = sizes.optimal_cow(metadata.capacity, used, leaf=leaf, chunk=self._chunk)
             await self._lvm.reduce(self._domain, volume, sizes.in_mib(max(wanted, used.up_to(sizes.EXTENT))))
 

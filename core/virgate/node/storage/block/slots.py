@@ -72,9 +72,12 @@ class Slots:
     def reserve(self, found: dict[str, Entry], name: str) -> int:
         """A slot that no other volume gets until `release`. `CannotCreateVolume` (205) when all are taken."""
         if name not in self._reserved:
-            slot = layout.free_slot(tags.occupied(found) | set(self._reserved.values()), self.version)
-            if slot is None:
+            taken = tags.occupied(found) | set(self._reserved.values())
+            slot = layout.free_slot(taken, self.version) if self.version else found[name].place
+            if slot is None and self.version:
                 raise CannotCreateVolume(name, f"all {layout.MAX_SLOT} metadata slots of {self.group} are taken")
+            if slot is None or slot in taken:
+                raise CannotCreateVolume(name, f"the metadata slot that its place gives it ({slot}) is none or taken")
             self._reserved[name] = slot
         return self._reserved[name]
 

@@ -29,6 +29,8 @@ class Entry:
     """Its image was deleted; it only has to be removed."""
     zero: bool = False
     """Its data have to be wiped before that."""
+    place: int | None = None
+    """In version 0: the slot that its first extent has."""
 
     @property
     def known(self) -> bool:

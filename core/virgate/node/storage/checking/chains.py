@@ -9,6 +9,10 @@ from virgate.node.storage.formats.volume_metadata import Legality, VolumeFormat,
 from virgate.node.storage.images.chain import Image, Volume
 
 RECONCILE = "with no machine running from it, call reconcileVolumeChain for the image on the SPM"
+REPEAT = (
+    "ask for the merge again; or, if none was begun, for what the volumes above it show is whole, make it LEGAL with "
+    "setVolumeLegality"
+)
 DELETE = "delete the volume on the SPM, with force if it is refused"
 
 
@@ -39,17 +43,19 @@ def _volume(image: Image, volume: Volume, place: str) -> Iterator[Finding]:
         )
     if metadata.image != image.id:
         return  # a template: its own image is where its state is judged
+    children = image.children(volume.id)
     if metadata.legality is Legality.ILLEGAL:
-        yield warning(place, "it is ILLEGAL: a copy, merge or deletion of it did not end", f"{RECONCILE}, or {DELETE}")
+        advice = REPEAT if children else f"{RECONCILE}, or {DELETE}"
+        yield warning(place, "it is ILLEGAL: a copy, merge or deletion of it did not end", advice)
     if metadata.legality is Legality.FAKE:
         yield note(place, "it stands in for a template that is not here", "copy the template to this domain")
-    children = image.children(volume.id)
     if metadata.role is VolumeRole.LEAF and children:
         yield error(place, f"it is a LEAF and {children[0]} is based on it", RECONCILE)
     if metadata.role is VolumeRole.INTERNAL and not children:
         yield warning(place, "it is INTERNAL and nothing is based on it", RECONCILE)
-    if len(children) > 1 and metadata.role is not VolumeRole.SHARED:
-        yield error(place, f"several volumes are based on it: {', '.join(children)}", DELETE)
+    there = [child for child in children if image.volume(child).metadata.legality is not Legality.ILLEGAL]
+    if len(there) > 1 and metadata.role is not VolumeRole.SHARED:
+        yield error(place, f"several volumes are based on it: {', '.join(there)}", DELETE)
 
 
 def _header(

@@ -114,14 +114,17 @@ def _shape(domain: Domain) -> trees.Shape:
 
 
 async def _group(domain: Any) -> AsyncIterator[Finding]:
-    from virgate.node.storage.block import tags
+    from virgate.node.storage.block import first_version, tags
     from virgate.node.storage.checking import groups
 
     group = await domain.lvm.group(domain.id, fresh=True)
     volumes = await domain.lvm.volumes(domain.id, fresh=True)
-    for finding in groups.examine(group, volumes, _shape(domain)):
+    if domain.version:
+        found = tags.entries(volumes)
+    else:
+        found = await first_version.entries(domain.lvm, domain.id, domain.record.values, volumes)
+    for finding in groups.examine(group, volumes, _shape(domain), found):
         yield finding
-    found = tags.entries(volumes)
     for finding in groups.examine_parents(found.values(), await domain.images.parents()):
         yield finding
     if not domain.lease.volume_leases:

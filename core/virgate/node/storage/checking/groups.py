@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 
-from virgate.node.storage.block.tags import Entry, entries
+from virgate.node.storage.block.tags import Entry
 from virgate.node.storage.checking.findings import Finding, error, note, warning
 from virgate.node.storage.checking.trees import SPM_CLEANS, Shape
 from virgate.node.storage.formats import layout
@@ -15,11 +15,12 @@ SCARCE = 20
 MANAGER_REPAIRS = "nothing: metadata count, and the SPM repairs the tag when it changes the volume"
 
 
-def examine(group: VolumeGroup, volumes: Mapping[str, LogicalVolume], shape: Shape) -> Iterator[Finding]:
-    """The group itself, its special volumes, and the tags of all others."""
+def examine(
+    group: VolumeGroup, volumes: Mapping[str, LogicalVolume], shape: Shape, found: Mapping[str, Entry]
+) -> Iterator[Finding]:
+    """The group itself, its special volumes, and the tags of all others, which are `found`."""
     yield from _health(group)
     yield from _special(volumes, shape)
-    found = entries(volumes)
     special = layout.special_volumes_mib(shape.version, shape.alignment)
     for name in sorted(set(volumes) - set(found) - set(special)):
         yield warning(name, "it has no tags: it belongs to no image", "remove it with lvremove if nobody needs it")
@@ -81,5 +82,6 @@ def _slots(found: Mapping[str, Entry], version: int) -> Iterator[Finding]:
         if len(names) > 1:
             said = ", ".join(sorted(names))
             yield error(f"metadata slot {slot}", f"several volumes have it: {said}", "copy their data away at once")
-        if version and not layout.first_slot(version) <= slot <= layout.MAX_SLOT:
+        last = layout.MAX_SLOT if version else slot
+        if not layout.first_slot(version) <= slot <= last:
             yield error(f"{names[0]}", f"its metadata slot {slot} is none", "copy the volume to another image")

@@ -12,6 +12,9 @@ from virgate.node.storage.formats.errors import InvalidMetadata
 
 _KEY = re.compile(r"PV(\d+)")
 
+FIRST_SLOT = 4
+"""The text of a domain of version 0 takes the room of those before it."""
+
 
 @frozen
 class PhysicalVolume:
@@ -52,6 +55,8 @@ def refresh(old: Mapping[int, PhysicalVolume], present: Iterable[PhysicalVolume]
         if pv.uuid in numbers:
             numbered[numbers[pv.uuid]] = pv
         else:
+            while following in old:  # one before it was taken out: its number is the next one's
+                following += 1
             numbered[following] = pv
             following += 1
     placed, first = {}, 0
@@ -59,6 +64,19 @@ def refresh(old: Mapping[int, PhysicalVolume], present: Iterable[PhysicalVolume]
         placed[number] = evolve(numbered[number], first=first)
         first += numbered[number].extents
     return placed
+
+
+def slot(volumes: Mapping[int, PhysicalVolume], uuid: str, device: str, extent: int) -> int | None:
+    """The metadata slot, in version 0, of a logical volume that begins at an extent of a device.
+
+    The device is known by LVM's id of it, or by its name where that is not known. None when the map has no such place,
+    or when the text of the domain's metadata is there.
+    """
+    known = [pv for pv in volumes.values() if pv.uuid == uuid] if uuid else []
+    for pv in known or [pv for pv in volumes.values() if pv.guid == device.rpartition("/")[2]]:
+        if 0 <= extent < pv.extents and pv.first + extent >= FIRST_SLOT:
+            return pv.first + extent
+    return None
 
 
 def _decode_one(key: str, text: str) -> PhysicalVolume:

@@ -285,7 +285,7 @@ AFTERWARDS: dict[Work, tuple[set[str], int]] = {
     saving: ({"Down"}, 0),
     shutting_down: ({"Powering down"}, 0),
     unplugging: ({"Powering up", "Up"}, 46),
-    snapshot: ({"Powering up", "Up"}, 16),  # libvirt went away while it was asked
+    snapshot: ({"Powering up", "Up"}, 48),  # libvirt went away while it was asked
 }
 each = pytest.mark.parametrize("work", WORK, ids=lambda work: work.__name__)
 

@@ -37,6 +37,9 @@ class MeasuringQemu(PlayedQemu):
             return len(seen(path, form)) * ROOM
         return len(load(path)["blocks"]) * ROOM
 
+    async def measured(self, path: Path, form: VolumeFormat, level: str, *, alone: bool = False) -> dict[str, int]:
+        return {"required": await self.measure(path, form, level, alone=alone), "fully-allocated": load(path)["size"]}
+
     async def end(self, path: Path) -> int:
         return len(load(path)["blocks"]) * ROOM
 

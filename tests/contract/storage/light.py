@@ -122,6 +122,7 @@ class PlayedQemu(QemuImg):
         level: str,
         backing: tuple[str, str] | None = None,
         direct: bool = False,
+        bitmaps: bool = False,
     ) -> None:
         await self._step("convert")
         content, size = seen(source, source_format), _size(source, source_format)
@@ -148,6 +149,14 @@ class PlayedQemu(QemuImg):
                 if content.get(block, 0) != below.get(block, 0):
                     found["blocks"][str(block)] = content.get(block, 0)
         _save(path, found | {"backing": parent or None, "form": parent_format})
+
+    async def merge_down(self, path: Path, *, report: Report, direct: bool = False) -> None:
+        """In two steps: between them the base holds a part."""
+        found = load(path)
+        base, form = path.parent / found["backing"], _form(found["form"])
+        for blocks in (dict(list(found["blocks"].items())[:1]), found["blocks"]):
+            await self._step("commit")
+            write(base, form, {int(block): value for block, value in blocks.items()})
 
 
 def seen(path: Path, form: VolumeFormat) -> Content:

@@ -123,13 +123,13 @@ async def spm_start(
     previous_version: Integer,
     recovery_mode: Anything = None,
     fencing: Anything = None,
-    max_host: Integer = 250,
+    max_host: Anything = None,
     version: Anything = None,
     options: Anything = None,
 ) -> Reply:
-    """Contend for the role of storage pool manager."""
-    wanted = None if version in (None, "") else integer(version)
-    task = await node.storage.pools.start_spm(pool, wanted, (previous_version, previous_host))
+    """Contend for the role of storage pool manager. It reads the mailboxes of hosts with ids below `max_host`."""
+    wanted, hosts = (None if given in (None, "") else integer(given) for given in (version, max_host))
+    task = await node.storage.pools.start_spm(pool, wanted, (previous_version, previous_host), hosts)
     return Reply({"uuid": task})
 
 
@@ -217,6 +217,18 @@ async def iso_list(node: Node, pool: Text, extension: Text = "iso", options: Any
 async def floppy_list(node: Node, pool: Text, options: Anything = None) -> Reply:
     """The floppy images on the pool's ISO domain."""
     return Reply({"isolist": await node.storage.files.with_extension(pool, "vfd")})
+
+
+@verb("StoragePool.prepareMerge", xmlrpc="prepareMerge", family=STORAGE)
+async def prepare_merge(node: Node, pool: Text, subchain: Struct) -> Reply:
+    """Give a volume the room that a merge of the one above it takes."""
+    return Reply({"uuid": await node.storage.cold_merge.prepare(pool, subchain)})
+
+
+@verb("StoragePool.finalizeMerge", xmlrpc="finalizeMerge", family=STORAGE)
+async def finalize_merge(node: Node, pool: Text, subchain: Struct) -> Reply:
+    """Take a volume whose data were merged out of its chain; then it can be deleted."""
+    return Reply({"uuid": await node.storage.cold_merge.finalize(pool, subchain)})
 
 
 @verb("StoragePool.getDomainsContainingImage", xmlrpc="getImageDomainsList", family=STORAGE, default_code=373)

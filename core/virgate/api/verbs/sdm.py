@@ -10,7 +10,31 @@ STORAGE = Family.STORAGE
 @verb("SDM.copy_data", xmlrpc="sdmCopyData", family=STORAGE)
 async def copy_data(node: Node, job: Uuid, source: Struct, destination: Struct, bitmaps: Flag = False) -> None:
     """Start a job that fills a volume with what another one holds."""
-    await node.storage.sdm.copy_data(job, source, destination)
+    await node.storage.sdm.copy_data(job, source, destination, bitmaps=bitmaps)
+
+
+@verb("SDM.merge", xmlrpc="sdmMerge", family=STORAGE)
+async def merge(node: Node, job: Uuid, subchain: Struct, bitmaps: Flag = False) -> None:
+    """Start a job that copies what a volume holds into the one that it is based on."""
+    await node.storage.cold_merge.merge(job, subchain, merge_bitmaps=bitmaps)
+
+
+@verb("SDM.add_bitmap", xmlrpc="sdmAddBitmap", family=STORAGE)
+async def add_bitmap(node: Node, job: Uuid, volume: Struct, bitmap: Text) -> None:
+    """Start a job that lets a volume record what changes from then on."""
+    await node.storage.bitmaps.add(job, volume, bitmap)
+
+
+@verb("SDM.remove_bitmap", xmlrpc="sdmRemoveBitmap", family=STORAGE)
+async def remove_bitmap(node: Node, job: Uuid, volume: Struct, bitmap: Text) -> None:
+    """Start a job that removes a record of changes."""
+    await node.storage.bitmaps.remove(job, volume, bitmap)
+
+
+@verb("SDM.clear_bitmaps", xmlrpc="sdmClearBitmaps", family=STORAGE)
+async def clear_bitmaps(node: Node, job: Uuid, volume: Struct) -> None:
+    """Start a job that removes all records of changes from a volume."""
+    await node.storage.bitmaps.clear(job, volume)
 
 
 @verb("SDM.update_volume", xmlrpc="sdmUpdateVolume", family=STORAGE)

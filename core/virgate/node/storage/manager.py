@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from virgate.node.storage.images.transfer import Transfers
     from virgate.node.storage.nbd.servers import NbdServers
     from virgate.node.storage.pools.machine_files import MachineFiles
+    from virgate.node.storage.sdm.bitmaps import Bitmaps
+    from virgate.node.storage.sdm.merging import ColdMerge
     from virgate.node.storage.sdm.sdm import Sdm
 
 
@@ -81,6 +83,18 @@ class Storage:
         from virgate.node.storage.external_leases import ExternalLeases
 
         return ExternalLeases(self.images.jobs, self.clock, self.host)
+
+    @property
+    def cold_merge(self) -> "ColdMerge":
+        from virgate.node.storage.sdm.merging import ColdMerge
+
+        return ColdMerge(self.images.jobs, self.sdm.jobs, self.volumes.qemu)
+
+    @property
+    def bitmaps(self) -> "Bitmaps":
+        from virgate.node.storage.sdm.bitmaps import Bitmaps
+
+        return Bitmaps(self.sdm)
 
     @property
     def many_moves(self) -> "ManyMoves":

@@ -130,6 +130,8 @@ StoragePool.fence       storagepoolID lastOwner lastLver
 StoragePool.getIsoList  storagepoolID filenameExtension
 StoragePool.getDomainsContainingImage storagepoolID imageID
 StoragePool.moveMultipleImages storagepoolID srcDomUUID dstDomUUID imgDict - force
+StoragePool.prepareMerge storagepoolID subchainInfo
+StoragePool.finalizeMerge storagepoolID subchainInfo
 StoragePool.updateVMs   storagepoolID vmList storagedomainID
 StoragePool.removeVM    storagepoolID vmUUID storagedomainID
 StoragePool.getBackedUpVmsList storagepoolID storagedomainID
@@ -171,6 +173,10 @@ ConnectionRefs.acquire  conRefArgs
 ConnectionRefs.release  refIDs
 SDM.copy_data           job_id source destination copy_bitmaps
 SDM.update_volume       job_id vol_info vol_attr
+SDM.merge               job_id subchain_info merge_bitmaps
+SDM.add_bitmap          job_id vol_info bitmap
+SDM.remove_bitmap       job_id vol_info bitmap
+SDM.clear_bitmaps       job_id vol_info
 NBD.start_server        server_id config
 NBD.stop_server         server_id
 Lease.create            lease metadata

@@ -291,6 +291,8 @@ def test_room_is_made_and_given_back_but_never_what_is_stored(block):
     now(block.images.trim(uuid(3), uuid(4)))
     assert block.entry(1).size == 9 * EXTENT  # 1.1 GiB, rounded up
     block.change(1, 1, role=VolumeRole.INTERNAL)
+    now(block.images.trim(uuid(3), uuid(4), leaf=True))
+    assert block.entry(1).size == 9 * EXTENT, "it is going to be written again"
     now(block.images.trim(uuid(3), uuid(4)))
     assert block.entry(1).size == EXTENT
 

@@ -129,8 +129,11 @@ class ImageStore(ABC):
         """
 
     @abstractmethod
-    async def trim(self, image: str, volume: str) -> None:
-        """Gives back room that a thin volume will not need soon; only the SPM may, while nobody uses the volume."""
+    async def trim(self, image: str, volume: str, *, leaf: bool = False) -> None:
+        """Gives back room that a thin volume will not need soon; only the SPM may, while nobody uses the volume.
+
+        A `leaf` is going to be one: it keeps room for what a guest writes, as one that is one already does.
+        """
 
     @abstractmethod
     async def refresh(self, image: str, volume: str) -> None:

@@ -16,6 +16,61 @@ class WrongGeneration(StorageError):
 
 
 @error
+class SharedNotWritable(StorageError):
+    code: ClassVar[int] = 219
+    text: ClassVar[str] = "Volume {self.volume} is shared: others are based on it, so it cannot be changed"
+    volume: str
+
+
+@error
+class NotInChain(StorageError):
+    code: ClassVar[int] = 920
+    text: ClassVar[str] = "Volume {self.volume} is not in the chain of image {self.image}: it may be merged already"
+    volume: str
+    image: str
+
+
+@error
+class WrongParent(StorageError):
+    code: ClassVar[int] = 921
+    text: ClassVar[str] = "Volume {self.volume} is based on {self.found}, not on {self.wanted}"
+    volume: str
+    wanted: str
+    found: str
+
+
+@error
+class UnexpectedState(StorageError):
+    code: ClassVar[int] = 922
+    text: ClassVar[str] = "Volume {self.volume} {self.reason}"
+    volume: str
+    reason: str
+
+
+@error
+class NoSuchBitmap(StorageError):
+    code: ClassVar[int] = 946
+    text: ClassVar[str] = "Volume {self.volume} has no valid bitmap {self.bitmap!r}"
+    volume: str
+    bitmap: str
+
+
+@error
+class CannotChangeBitmaps(StorageError):
+    code: ClassVar[int] = 947
+    text: ClassVar[str] = "Cannot change the bitmaps of volume {self.volume}: {self.reason}"
+    volume: str
+    reason: str
+
+
+@error
+class NotSupported(StorageError):
+    code: ClassVar[int] = 2009
+    text: ClassVar[str] = "Not supported: {self.reason}"
+    reason: str
+
+
+@error
 class CannotUpdateVolume(StorageError):
     code: ClassVar[int] = 235
     text: ClassVar[str] = "Cannot update volume {self.volume}: {self.reason}"

@@ -165,7 +165,7 @@ class FileImages(ImageStore):
     async def reserve(self, image: str, volume: str, size: int) -> None:
         """A file grows while it is written."""
 
-    async def trim(self, image: str, volume: str) -> None:
+    async def trim(self, image: str, volume: str, *, leaf: bool = False) -> None:
         """A file has no more than was written."""
 
     async def refresh(self, image: str, volume: str) -> None:

@@ -3,8 +3,9 @@
 import json
 import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 
@@ -29,12 +30,26 @@ def compat(version: int) -> str:
 
 
 @frozen
+class Bitmap:
+    """Which blocks of a volume changed since it was made: what an incremental backup goes by."""
+
+    name: str
+    granularity: int
+    valid: bool = True
+    """False if a program that wrote to the volume died: blocks may be missing."""
+    enabled: bool = True
+    """Whether what is written from now on is recorded."""
+
+
+@frozen
 class Look:
     """What `qemu-img info` says of one file."""
 
     format: str
     virtual_size: int
     backing: str | None
+    level: str = "1.1"
+    bitmaps: tuple[Bitmap, ...] = ()
 
 
 @frozen
@@ -95,7 +110,10 @@ class QemuImg:
         """Reads the header only, also while a machine runs from the file."""
         argv = [self.program, "info", "-U", "-f", NAMES[form], "--output=json", str(path)]
         found = json.loads(await self._run(self.limits.around(argv), path.parent))
-        return Look(found["format"], int(found["virtual-size"]), found.get("backing-filename"))
+        own = found.get("format-specific", {}).get("data", {})
+        bitmaps = tuple(_bitmap(one) for one in own.get("bitmaps", ()))
+        size, backing = int(found["virtual-size"]), found.get("backing-filename")
+        return Look(found["format"], size, backing, own.get("compat", ""), bitmaps)
 
     async def measure(self, path: Path, form: VolumeFormat, level: str, *, alone: bool = False) -> int:
         """The bytes that a qcow2 copy needs, tables included; `alone` without what its parents hold."""
@@ -132,10 +150,12 @@ class QemuImg:
         level: str,
         backing: tuple[str, str] | None = None,
         direct: bool = False,
+        bitmaps: bool = False,
     ) -> None:
         """Copies what the guest would see. With `backing` (name, format) only what differs from it is written.
 
-        `direct` writes past the page cache, as one must to a device that other hosts use.
+        `direct` writes past the page cache, as one must to a device that other hosts use. `bitmaps` copies those of the
+        source, not of what is below it, that are valid.
         """
         argv = [self.program, "convert", "-p", "-T", "none", "-f", NAMES[source_format], "-O", NAMES[target_format]]
         if direct:
@@ -144,6 +164,8 @@ class QemuImg:
             argv += ["-o", f"compat={level}"]
         if backing is not None:
             argv += ["-B", backing[0], "-F", backing[1]]
+        if bitmaps:
+            argv += ["--bitmaps", "--skip-broken-bitmaps"]
         await self._follow([*argv, str(source), str(target)], target.parent, report)
 
     async def rebase(
@@ -160,6 +182,28 @@ class QemuImg:
             argv += ["-u"]
         await self._follow([*argv, str(path)], path.parent, report)
 
+    async def merge_down(self, path: Path, *, report: Report, direct: bool = False) -> None:
+        """Writes what a qcow2 file holds into the one that it is based on, and leaves the file itself as it is."""
+        argv = [self.program, "commit", "-p", "-d", "-f", "qcow2"]
+        if direct:
+            argv += ["-t", "none"]
+        await self._follow([*argv, str(path)], path.parent, report)
+
+    async def add_bitmap(self, path: Path, bitmap: Bitmap) -> None:
+        wanted = ["--add", "-g", str(bitmap.granularity), "--enable" if bitmap.enabled else "--disable"]
+        await self._change_bitmaps(wanted, path, bitmap.name)
+
+    async def remove_bitmap(self, path: Path, name: str) -> None:
+        """Also one that is not valid."""
+        await self._change_bitmaps(["--remove"], path, name)
+
+    async def merge_bitmap(self, source: Path, path: Path, name: str) -> None:
+        """Adds what the bitmap of that name says in the file `source`."""
+        await self._change_bitmaps([f"--merge={name}", "-b", str(source), "-F", "qcow2"], path, name)
+
+    async def _change_bitmaps(self, wanted: list[str], path: Path, name: str) -> None:
+        await self._run([self.program, "bitmap", *wanted, "-f", "qcow2", "--", str(path), name], path.parent)
+
     async def _run(self, argv: list[str], folder: Path, well: Collection[int] = (0,)) -> bytes:
         done = await run(argv, cwd=folder, env={**os.environ, "LC_ALL": "C"}, writes=True)
         if done.code not in well:
@@ -175,6 +219,11 @@ class QemuImg:
                     report(float(found[1]))
             if code := await child.exit_code():
                 raise ProgramFailed(argv[0], child.last_error or f"exit code {code}")
+
+
+def _bitmap(found: Mapping[str, Any]) -> Bitmap:
+    flags = found["flags"]
+    return Bitmap(found["name"], int(found["granularity"]), "in-use" not in flags, "auto" in flags)
 
 
 def _last_line(text: bytes) -> str:

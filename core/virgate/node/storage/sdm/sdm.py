@@ -11,7 +11,7 @@ from virgate.hookspecs.storage import Kind
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.domains.domains import Domains
 from virgate.node.storage.errors import CannotCopyImage, ProgramFailed, VolumeNotWritable
-from virgate.node.storage.errors.jobs import CannotUpdateVolume
+from virgate.node.storage.errors.jobs import CannotUpdateVolume, NotSupported
 from virgate.node.storage.formats.volume_metadata import (
     MAX_GENERATION,
     Legality,
@@ -19,7 +19,7 @@ from virgate.node.storage.formats.volume_metadata import (
     VolumeMetadata,
     VolumeRole,
 )
-from virgate.node.storage.images.qemu_img import NAMES, QemuImg, compat
+from virgate.node.storage.images.qemu_img import NAMES, OLD_LEVEL, QemuImg, compat
 from virgate.node.storage.images.trust import check_headers, legal_chain
 from virgate.node.storage.sdm.registry import Job, JobRegistry
 from virgate.node.storage.sdm.volumes import Target, checked, leased, metadata_of, operation
@@ -34,7 +34,9 @@ class Sdm:
     qemu: QemuImg
     jobs: JobRegistry
 
-    async def copy_data(self, job_id: str, source: Mapping[str, Any], target: Mapping[str, Any]) -> None:
+    async def copy_data(
+        self, job_id: str, source: Mapping[str, Any], target: Mapping[str, Any], *, bitmaps: bool = False
+    ) -> None:
         """Starts a job that fills one volume with what another holds; volumes below them are left alone."""
         ends = _end(source), _end(target)
         if ends[0].address == ends[1].address:
@@ -45,11 +47,13 @@ class Sdm:
             one, other = (end.address for end in ends)
             locks = (image_lock(one.domain, one.image), image_lock(other.domain, other.image, exclusive=True))
             async with self.locks.hold(storage(one.domain), storage(other.domain), *locks):
-                await self._copy(found[0], found[1], ends, job)
+                await self._copy(found[0], found[1], ends, job, bitmaps=bitmaps)
 
         self.jobs.start(job_id, "copy_data", work)
 
-    async def _copy(self, source: Domain, target: Domain, ends: tuple[Target, Target], job: Job) -> None:
+    async def _copy(
+        self, source: Domain, target: Domain, ends: tuple[Target, Target], job: Job, *, bitmaps: bool
+    ) -> None:
         one, other = (end.address for end in ends)
         survey = await source.images.survey(one.image)
         await checked(source, ends[0])
@@ -59,6 +63,9 @@ class Sdm:
             there = (await target.images.survey(other.image)).volume(other.volume)
             if there.metadata.role is VolumeRole.SHARED:
                 raise VolumeNotWritable(other.volume)
+            bitmaps = bitmaps and chain[-1].metadata.format is VolumeFormat.COW
+            if bitmaps and (there.metadata.format is not VolumeFormat.COW or compat(target.version) == OLD_LEVEL):
+                raise NotSupported(f"volume {other.volume} cannot have bitmaps, for it is raw or of an old domain")
             metadata = await held.enter_async_context(operation(target, ends[1]))
             await held.enter_async_context(source.images.used(one.image, one.volume))
             await held.enter_async_context(target.images.used(other.image, other.volume))
@@ -72,6 +79,7 @@ class Sdm:
                     level=compat(target.version),
                     backing=await _backing(target, other.image, metadata),
                     direct=target.kind is Kind.BLOCK,
+                    bitmaps=bitmaps,
                 )
             except (OSError, ProgramFailed) as problem:
                 raise CannotCopyImage(one.volume, other.volume, str(problem)) from problem

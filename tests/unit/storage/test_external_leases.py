@@ -1,70 +1,20 @@
 """External leases: made, removed, told, fenced and rebuilt by verbs, on the bytes of a domain in a folder."""
 
-import os
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from contract.storage.light import now
 from contract.storage.room import POOL, uuid
+from contract.storage.written_leases import Plugin, WrittenLease, get, put
 
-from virgate import hookimpl
 from virgate.hookspecs.leases import LeaseOwner
-from virgate.node.storage.errors import LeaseNotAcquired
-from virgate.node.storage.formats import lvb, sanlock
+from virgate.node.storage.formats import sanlock
 from virgate.node.storage.formats.xleases import Index
-from virgate_plugins.leases.local import LocalLease
 
 DOMAIN = uuid(2)
 MIB = 1 << 20
-VALUE = 2002 * 512
 FIRST, SECOND, THIRD = (f"d4c3b2a1-6f5e-4d8c-9b7a-0f1e2d3c4b{number:02}" for number in (1, 2, 3))
 JOB = {"type": "JOB", "generation": 4, "job_id": uuid(9), "job_status": "PENDING"}
-
-
-class WrittenLease(LocalLease):
-    """Leases as sanlock writes them; `held` says who holds which."""
-
-    volume_leases = True
-    held_by: ClassVar[dict[str, LeaseOwner]] = {}
-    steps: ClassVar[list[tuple[str, str]]] = []
-
-    def fresh(self, name):
-        return sanlock.resource(self._space.domain, name, 512, MIB)[:1024]
-
-    async def write_other(self, lease, name):
-        self.steps.append(("write", name))
-        put(lease.path, lease.offset, sanlock.resource(self._space.domain if name else "", name, 512, MIB))
-
-    async def change_value(self, lease, change):
-        if lease.name in self.held_by:
-            raise LeaseNotAcquired(self._space.domain, "it is held")
-        put(lease.path, lease.offset + VALUE, change(get(lease.path, lease.offset + VALUE, lvb.SIZE)))
-
-    async def inquire_other(self, lease):
-        return self.held_by.get(lease.name)
-
-
-class Plugin:
-    __name__ = "written leases"
-
-    @hookimpl(tryfirst=True)
-    def lease_manager(self, name: str) -> type[LocalLease]:
-        return WrittenLease
-
-
-def put(path: Path, offset: int, data: bytes) -> None:
-    file = os.open(path, os.O_WRONLY)
-    os.pwrite(file, data, offset)
-    os.close(file)
-
-
-def get(path: Path, offset: int, length: int) -> bytes:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        return os.pread(file, length, offset)
-    finally:
-        os.close(file)
 
 
 @pytest.fixture

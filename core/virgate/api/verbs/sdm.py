@@ -9,7 +9,10 @@ STORAGE = Family.STORAGE
 
 @verb("SDM.copy_data", xmlrpc="sdmCopyData", family=STORAGE)
 async def copy_data(node: Node, job: Uuid, source: Struct, destination: Struct, bitmaps: Flag = False) -> None:
-    """Start a job that fills a volume with what another one holds."""
+    """Start a job that fills a volume, or what is served elsewhere, with what another one holds."""
+    if "external" in (source.get("endpoint_type"), destination.get("endpoint_type")):
+        await node.storage.external_copies.copy(job, source, destination, bitmaps=bitmaps)
+        return
     await node.storage.sdm.copy_data(job, source, destination, bitmaps=bitmaps)
 
 

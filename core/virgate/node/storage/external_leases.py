@@ -54,10 +54,10 @@ class ExternalLeases:
             changed, record = index.add(wanted, found.record.alignment, _room(found))
             place = _place(found, record)
             if changed is not index:
-                await _manager(found).write_other(place, wanted)
+                await manager(found).write_other(place, wanted)
                 await self._write(found, changed, record)
             if value is not None:
-                await _manager(found).change_value(place, lambda _: lvb.encode(value))
+                await manager(found).change_value(place, lambda _: lvb.encode(value))
 
         return await self._start("create_lease", found, make)
 
@@ -72,7 +72,7 @@ class ExternalLeases:
                 return
             await self._write(found, index, record)
             try:
-                await _manager(found).write_other(_place(found, record), "")
+                await manager(found).write_other(_place(found, record), "")
             except (VirgateError, OSError) as problem:  # the index knows it no more: that is what counts
                 self.log.warn("lease {lease} stays in its slot: {problem}", lease=wanted, problem=problem)
 
@@ -88,9 +88,9 @@ class ExternalLeases:
             slots = await self._slots(found)
             mended = mend(data, slots, found.id, int(self.clock.seconds()), align)
             for number, name in mended.write.items():
-                await _manager(found).write_other(_place(found, Lease(number, name)), name)
+                await manager(found).write_other(_place(found, Lease(number, name)), name)
             for number in mended.clear:
-                await _manager(found).write_other(_place(found, Lease(number, slots[number].name)), "")
+                await manager(found).write_other(_place(found, Lease(number, slots[number].name)), "")
             for block in mended.blocks:
                 await found.files.call("write_blocks", _path(found), align + block.offset, block.data)
 
@@ -98,7 +98,7 @@ class ExternalLeases:
 
     async def place(self, domain: str, lease: str) -> LeasePlace:
         """Where a lease is; `NoSuchLease` (936). Every host may ask."""
-        found = await self._domain(domain)
+        found = await self.domain(domain)
         return _place(found, (await self._index(found)).find(lease))
 
     async def info(self, domain: str, lease: str) -> dict[str, Any]:
@@ -107,13 +107,13 @@ class ExternalLeases:
 
     async def status(self, domain: str, lease: str) -> dict[str, Any]:
         """Who holds it, how often it changed hands, and the job it stands for."""
-        found, place = await self._domain(domain), await self.place(domain, lease)
+        found, place = await self.domain(domain), await self.place(domain, lease)
         owner = await found.lease.inquire_other(place)
-        job = await self._job(found, place)
+        job = await self.job(found, place)
         return {
             "owners": [owner.host] if owner else [],
             "version": owner.version if owner else 0,
-            "metadata": _told(job) if job else {},
+            "metadata": told(job) if job else {},
         }
 
     async def fence(self, domain: str, lease: str, job: Mapping[str, Any]) -> None:
@@ -121,22 +121,23 @@ class ExternalLeases:
 
         651 while the host that runs the job holds the lease.
         """
-        found, place = await self._domain(domain), await self.place(domain, lease)
+        found, place = await self.domain(domain), await self.place(domain, lease)
         generation, name = _generation(job), str(job.get("job_id", ""))
 
         def fenced(data: bytes) -> bytes:
             now = lvb.decode(data)
             expected = now is not None and (now.job, now.generation) == (name, generation)
             if now is None or not expected or now.status is not lvb.JobStatus.PENDING:
-                raise JobMismatch(lease, name, str(_told(now)) if now else "it stands for no job")
+                raise JobMismatch(lease, name, str(told(now)) if now else "it stands for no job")
             return lvb.encode(now.fenced(self.host(), int(self.clock.seconds())))
 
         if job.get("type", lvb.JOB) != lvb.JOB:
             raise InvalidParameter("type", job.get("type"))
         _value_offset(found)
-        await _manager(found).change_value(place, fenced)
+        await manager(found).change_value(place, fenced)
 
-    async def _domain(self, domain: str) -> Domain:
+    async def domain(self, domain: str) -> Domain:
+        """One that has external leases; `NoExternalLeases` (2009)."""
         found = await self.jobs.domains.find(domain)
         if not found.lease.volume_leases:
             raise NoExternalLeases(domain, "only this host sees it")
@@ -150,7 +151,7 @@ class ExternalLeases:
         if pool is None:
             raise NoPoolConnected()
         pool.spm.require()
-        return await self._domain(domain)
+        return await self.domain(domain)
 
     async def _start(self, verb: str, domain: Domain, job: Callable[[Task], Any]) -> str:
         pool = self.jobs.pools.connected
@@ -178,7 +179,8 @@ class ExternalLeases:
                 break
         return found
 
-    async def _job(self, domain: Domain, place: LeasePlace) -> lvb.JobLease | None:
+    async def job(self, domain: Domain, place: LeasePlace) -> lvb.JobLease | None:
+        """What a lease stands for; None if it only guards, and where there is no room to say."""
         try:
             offset = place.offset + _value_offset(domain)
         except NoExternalLeases:
@@ -209,7 +211,7 @@ def _generation(job: Mapping[str, Any]) -> int:
         raise InvalidParameter("generation", job["generation"]) from None
 
 
-def _manager(domain: Domain) -> ExternalLeaseManager:
+def manager(domain: Domain) -> ExternalLeaseManager:
     return cast(ExternalLeaseManager, domain.lease)
 
 
@@ -237,7 +239,7 @@ def _value_offset(domain: Domain) -> int:
     return offset
 
 
-def _told(job: lvb.JobLease) -> dict[str, Any]:
+def told(job: lvb.JobLease) -> dict[str, Any]:
     return {
         "type": lvb.JOB,
         "generation": job.generation,

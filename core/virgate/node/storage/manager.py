@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from virgate.node.storage.nbd.servers import NbdServers
     from virgate.node.storage.pools.machine_files import MachineFiles
     from virgate.node.storage.sdm.bitmaps import Bitmaps
+    from virgate.node.storage.sdm.external import ExternalCopies
     from virgate.node.storage.sdm.merging import ColdMerge
     from virgate.node.storage.sdm.sdm import Sdm
 
@@ -95,6 +96,14 @@ class Storage:
         from virgate.node.storage.sdm.bitmaps import Bitmaps
 
         return Bitmaps(self.sdm)
+
+    @property
+    def external_copies(self) -> "ExternalCopies":
+        from virgate.node.storage.images.qemu_served import QemuServed
+        from virgate.node.storage.sdm.external import ExternalCopies
+
+        qemu = QemuServed.like(self.volumes.qemu)
+        return ExternalCopies(self.domains, self.locks, qemu, self.sdm.jobs, self.external_leases)
 
     @property
     def many_moves(self) -> "ManyMoves":

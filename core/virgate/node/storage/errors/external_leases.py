@@ -15,6 +15,15 @@ class NoExternalLeases(StorageError):
 
 
 @error
+class WrongLeaseGeneration(StorageError):
+    code: ClassVar[int] = 911
+    text: ClassVar[str] = "The job of lease {self.lease} is of generation {self.found}, not {self.wanted}"
+    lease: str
+    wanted: int
+    found: int
+
+
+@error
 class JobMismatch(StorageError):
     code: ClassVar[int] = 912
     text: ClassVar[str] = "Lease {self.lease} is not that of a pending job {self.job}: {self.found}"

@@ -39,8 +39,17 @@ class JobLease:
 
     def fenced(self, host: str, now: int) -> "JobLease":
         """What a host writes that took the lease from a job which must not go on."""
+        return self._over(JobStatus.FENCED, host, now)
+
+    def ended(self, host: str, now: int, *, well: bool) -> "JobLease":
+        """What the host writes that did the job. One that failed is of the generation it was, as its volume is."""
+        if well:
+            return self._over(JobStatus.SUCCEEDED, host, now)
+        return evolve(self, status=JobStatus.FAILED, modified=now, host=host)
+
+    def _over(self, status: JobStatus, host: str, now: int) -> "JobLease":
         following = (self.generation + 1) % (MAX_GENERATION + 1)
-        return evolve(self, status=JobStatus.FENCED, generation=following, modified=now, host=host)
+        return evolve(self, status=status, generation=following, modified=now, host=host)
 
 
 def encode(lease: JobLease) -> bytes:

@@ -64,6 +64,41 @@ def test_a_service_that_does_not_start_ends_the_start_and_everything_is_given_ba
     assert (domain(light).lease.held, light.metadata()["POOL_SPM_ID"]) == (False, "-1")
 
 
+START = ("spmStart", POOL, -1, "-1", 0, "false")
+
+
+@pytest.mark.parametrize("wanted, code", [(0, 1000), (2001, 1000), (-1, 1000), ("many", 1000), (1, 0), ("2000", 0)])
+def test_the_number_of_mailboxes_is_one_that_a_pool_can_have(light, wanted, code):
+    light.pool()
+    light.ask("spmStop", POOL)
+    assert light.code(*START, wanted) == code
+    assert role(light) == ("Free" if code else "SPM")
+    if not code:
+        assert light.room.storage.pools.find(POOL).spm.hosts == int(wanted)
+
+
+@pytest.mark.parametrize("alignment, most", [(1, 250), (2, 500), (4, 1000), (8, 2000)])
+def test_leases_of_the_master_have_room_for_as_many_hosts(light, alignment, most):
+    """Spec storage-format 3.5."""
+    light.pool()
+    now(domain(light).change({"BLOCK_SIZE": 4096, "ALIGNMENT": alignment << 20}))
+    light.ask("spmStop", POOL)
+    if most < 2000:
+        status = now(light.room.call(*START, most + 1))["status"]
+        assert (status["code"], "have room for" in status["message"]) == (1000, True)
+        assert (role(light), domain(light).lease.held) == ("Free", False)
+    now(light.room.done(*START, most))
+    assert light.room.storage.pools.find(POOL).spm.hosts == most
+
+
+def test_whoever_says_no_number_of_mailboxes_gets_that_of_the_settings(light):
+    light.pool()
+    assert light.room.storage.pools.find(POOL).spm.hosts == 250
+    light.ask("spmStop", POOL)
+    now(light.room.done(*START))
+    assert light.room.storage.pools.find(POOL).spm.hosts is None
+
+
 def test_tasks_that_nobody_cleared_are_there_again_after_the_next_start(light):
     light.pool()
     task = light.ask("createVolume", MASTER, POOL, uuid(3), "4096", 5, 2, 2, uuid(4), "", BLANK, BLANK)["uuid"]

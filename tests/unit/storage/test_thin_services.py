@@ -75,7 +75,12 @@ class Node:
             repository=SimpleNamespace(pool=lambda pool: scene.base / pool), find=find, known=dict
         )
         self.pool: Any = SimpleNamespace(
-            id="pool", host=host, master=master, map=SimpleNamespace(master=MASTER), domains=domains
+            id="pool",
+            host=host,
+            master=master,
+            map=SimpleNamespace(master=MASTER),
+            domains=domains,
+            spm=SimpleNamespace(hosts=None),
         )
         monitors = SimpleNamespace(clock=scene.clock, events=EventBus())
         self.pools: Any = SimpleNamespace(
@@ -201,6 +206,26 @@ def test_wishes_reach_the_spm_as_long_as_the_pool_is_connected(scene: Scene) -> 
     assert after.result.check(CannotExtendVolume)
     after.addErrback(lambda _: None)
     now(host.mailboxes.left())
+
+
+def test_the_spm_reads_and_empties_as_many_mailboxes_as_it_was_told(scene: Scene) -> None:
+    """Host 3 is the last of four, counted from the ring of the bell (spec storage-format 6.1, 6.2)."""
+    spm, last, beyond = scene.node(1), scene.node(3), scene.node(4)
+    for host in (last, beyond):
+        now(host.mailboxes.joined(host.pool))
+    spm.pool.spm.hosts = 4
+    spm.become_spm(4)
+    assert scene.read("outbox") == bytes(4 * MAILBOX) + b"\x07" * ((HOSTS - 4) * MAILBOX)
+    wish = Extend(MASTER, VOLUME, 512)
+    heard, unheard = (Deferred.fromCoroutine(host.mailboxes.ask(host.pool, wish)) for host in (last, beyond))
+    for _ in range(40):
+        scene.clock.advance(0.125)
+    assert heard.result is False, "there is no such domain on the SPM, and it says so"
+    assert not unheard.called
+    assert scene.read("outbox")[4 * MAILBOX :] == b"\x07" * ((HOSTS - 4) * MAILBOX)
+    unheard.addErrback(lambda _: None)
+    for host in (last, beyond):
+        now(host.mailboxes.left())
 
 
 def test_a_pool_that_no_other_host_can_see_has_no_mailbox(scene: Scene) -> None:

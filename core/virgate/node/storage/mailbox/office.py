@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-from attrs import define, field
+from attrs import Factory, define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -30,6 +30,8 @@ class Office:
     extend: Extend
     settings: MailboxSettings
     clock: Clock
+    hosts: int = field(default=Factory(lambda self: self.settings.hosts, takes_self=True))
+    """Mailboxes it reads: those of hosts with ids below this."""
     _box: Postbox = field(init=False)
     _nap: Nap = field(init=False)
     _running: Deferred[None] | None = field(init=False, default=None)
@@ -42,7 +44,7 @@ class Office:
     _bad: frozenset[int] = field(init=False, default=frozenset())
 
     def __attrs_post_init__(self) -> None:
-        self._box, self._nap = Postbox(self.settings.hosts), Nap(self.clock)
+        self._box, self._nap = Postbox(self.hosts), Nap(self.clock)
 
     @property
     def is_open(self) -> bool:
@@ -95,7 +97,7 @@ class Office:
         return rings
 
     async def _read(self) -> None:
-        found = self._box.read(await self.place.read_requests(self.settings.hosts))
+        found = self._box.read(await self.place.read_requests(self.hosts))
         self._whole = self._whole or found.whole
         self._unwritten |= set(found.hosts)
         if news := frozenset(found.bad) - self._bad:

@@ -14,5 +14,7 @@ class MailboxSettings:
     events_interval: float = option(
         0.5, "Seconds between two looks of the SPM for a ring, and of a host for the reply it waits for.", gt(0)
     )
-    hosts: int = option(250, "Mailboxes that the SPM reads; hosts have ids below it.", ge(2), le(2001))
+    hosts: int = option(
+        250, "Mailboxes that the SPM reads where `spmStart` does not say; hosts have ids below it.", ge(2), le(2001)
+    )
     patience: float = option(60.0, "Seconds a host waits for the SPM's reply before it gives up.", gt(0))

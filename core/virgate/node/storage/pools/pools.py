@@ -178,13 +178,15 @@ class Pools:
         async with guarded(found, self._pool.host):
             await found.change({"POOL_UUID": ""})
 
-    async def start_spm(self, pool: str, version: int | None, expected: tuple[int, int]) -> str:
-        """The id of the task that contends for the role."""
+    async def start_spm(
+        self, pool: str, version: int | None, expected: tuple[int, int], hosts: int | None = None
+    ) -> str:
+        """The id of the task that contends for the role. `hosts`: see `Spm.hosts`; 1 to 2000."""
         found = self.find(pool)
-        found.spm.may_start(version)
+        found.spm.may_start(version, hosts, self.domains.known().get(found.map.master))
         found.candidate = True
         lock = self.locks.hold(storage(pool, exclusive=True))
-        task = await found.spm.run_start(version, expected, lock)
+        task = await found.spm.run_start(version, expected, hosts, lock)
         task.done().addCallback(lambda _: self.upgrades.start(found))
         return task.id
 

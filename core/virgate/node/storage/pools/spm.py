@@ -16,13 +16,14 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from virgate.errors import VirgateError
+from virgate.errors import InvalidParameter, VirgateError
 from virgate.events import EventBus
 from virgate.hookspecs.leases import LeaseManager
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.domains.record import REGULAR
 from virgate.node.storage.domains.upgrade import upgrade
 from virgate.node.storage.errors import CannotStopSpm, InProgress, IsSpm, NotSpm, UnsupportedVersion, VersionTooAdvanced
+from virgate.node.storage.formats.layout import HOSTS_LIMIT, alignment
 from virgate.node.storage.pools.journal import MasterFiles
 from virgate.node.storage.pools.map import Backend
 from virgate.node.storage.pools.role import Role, SpmService
@@ -53,6 +54,8 @@ class Spm:
     clock: Clock
     services: list[SpmService] = field(factory=list)
     """Started in this order before the role is told; stopped in reverse before anything else is given back."""
+    hosts: int | None = None
+    """Mailboxes of hosts that this term reads; None: as many as the settings say."""
     role: Role = Role.FREE
     store: TaskStore | None = field(default=None)
     """The journal; None while this host is not the SPM."""
@@ -79,14 +82,20 @@ class Spm:
         self._check()
         self._fence.enter()
 
-    def may_start(self, version: int | None) -> None:
-        """What can be said before the task begins."""
+    def may_start(self, version: int | None, hosts: int | None = None, master: Domain | None = None) -> None:
+        """What can be said before the task begins; `master` when it is known already."""
         if self.role is not Role.FREE:
             raise IsSpm(self.pool)
         if version is not None and version not in VERSIONS:
             raise UnsupportedVersion(version)
+        if hosts is not None and not 1 <= hosts <= HOSTS_LIMIT:
+            raise InvalidParameter("maxHostID", hosts)
+        if master is not None:
+            check_room(master, hosts)
 
-    async def start(self, version: int | None, expected: tuple[int, int] | None = None) -> None:
+    async def start(
+        self, version: int | None, expected: tuple[int, int] | None = None, hosts: int | None = None
+    ) -> None:
         """Contends for the role; on a failure everything is given back and the role is free again."""
         if self.role is Role.SPM:
             return
@@ -98,11 +107,12 @@ class Spm:
         await master.refresh()
         if version is not None and version < master.version:
             raise VersionTooAdvanced(master.id, master.version)
+        check_room(master, hosts)
         if expected is not None and (found := await self.backend.owner()) != expected:
             self.log.info(
                 "pool {pool}: last SPM was {found}, asked {asked}", pool=self.pool, found=found, asked=expected
             )
-        self._fence, self._files = Fence(), MasterFiles(master)
+        self._fence, self._files, self.hosts = Fence(), MasterFiles(master), hosts
         self._turn(Role.CONTEND, "it contends")
         try:
             await self._take(master, version)
@@ -270,14 +280,24 @@ class Spm:
             self.events.tell("storage.spm", pool=self.pool, role=role.value, reason=reason)
 
     async def run_start(
-        self, version: int | None, expected: tuple[int, int] | None, lock: AbstractAsyncContextManager[None]
+        self,
+        version: int | None,
+        expected: tuple[int, int] | None,
+        hosts: int | None,
+        lock: AbstractAsyncContextManager[None],
     ) -> Task:
         """The start as a task in memory, which holds the lock until it is done."""
 
         async def job(task: Task) -> None:
-            await self.start(version, expected)
+            await self.start(version, expected, hosts)
 
         return await self.tasks.start("spmStart", job, tag=HSM, holding=[lock])
+
+
+def check_room(master: Domain, hosts: int | None) -> None:
+    """Hosts without a place in the leases of the domain cannot be in its pool (spec storage-format 3.5)."""
+    if hosts is not None and alignment(master.record.block_size, hosts) > master.record.alignment:
+        raise InvalidParameter("maxHostID", f"{hosts}, more than leases of domain {master.id} have room for")
 
 
 def can_be_master(domain: Domain) -> bool:

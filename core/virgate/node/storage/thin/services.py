@@ -98,8 +98,9 @@ class SpmOffice:
             return
         from virgate.node.storage.mailbox.office import Office
 
-        place = Place(self.pools.find(pool), self.helpers)
-        office = Office(place, self.extending.extend, self.settings, self.clock)
+        found = self.pools.find(pool)
+        place, hosts = Place(found, self.helpers), found.spm.hosts or self.settings.hosts
+        office = Office(place, self.extending.extend, self.settings, self.clock, hosts)
         await office.start()
         self._office = office
 

@@ -4,6 +4,7 @@ import pytest
 from attrs import evolve
 from unit.vm.blocks.conftest import BASE, DOMAIN, DRIVE, FOLDER, IMAGE, INVALID, MIDDLE, NEW, REFUSED, TOP, now
 
+from virgate.libvirt.errors import HypervisorAway
 from virgate.node.storage.errors import DomainNotActive
 from virgate.node.vm.blocks import kept
 from virgate.node.vm.blocks.errors import BaseTooSmall, MergeFailed, NoSuchDrive, NotUnderWay
@@ -56,6 +57,22 @@ def test_a_merge_in_the_middle_is_over_when_storage_knows(machine, played, merge
     assert now(kept.read(machine)) == kept.Kept()
     (device,) = [one for one in machine.record.conf["devices"] if one.get("name") == "vda"]
     assert [one["volumeID"] for one in device["volumeChain"]] == [BASE, TOP]
+
+
+@pytest.mark.parametrize(("chain", "ends"), [((BASE, TOP), "done"), ((BASE, MIDDLE, TOP), "failed")])
+def test_a_merge_that_the_hypervisor_was_lost_over_is_a_job_until_it_is_seen_what_became_of_it(
+    machine, played, merges, host, chain, ends
+):
+    played.fail["commit"] = HypervisorAway("uri", "end of file")
+    played.act["commit"] = lambda: host.domains.fail.update(on=[played.fail["commit"]] * 3)
+    begin(merges, machine)
+    assert list(merges.told(machine.id)) == ["job"] and not machine.changing.locked
+    host.domains.fail.clear()
+    played.move(*chain)
+    merges.look_at()
+    host.clock.advance(merges.doubt)
+    assert jobs(merges)["job"]["status"] == ends
+    assert now(kept.read(machine)) == kept.Kept()
 
 
 def test_the_top_is_illegal_before_the_disk_leaves_it(machine, played, merges, storage):

@@ -71,7 +71,8 @@ class Changes:
             except HypervisorAway:
                 when_back(machine, self._look, TROUBLE)
                 return
-            except DomainNotFound:
+            except VirgateError as problem:
+                log.warn("{vm}: its volumes were not looked at: {why}", vm=machine.id, why=str(problem))
                 return
             finally:
                 machine.changing.release()

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from virgate.errors import VirgateError
 from virgate.libvirt import blocks
-from virgate.libvirt.errors import HypervisorFailed
+from virgate.libvirt.errors import HypervisorAway, HypervisorFailed
 from virgate.node.vm.blocks import kept, merging
 from virgate.node.vm.blocks.errors import MergeFailed, NotUnderWay
 from virgate.node.vm.blocks.kept import Merge
@@ -64,6 +64,8 @@ class Merges:
             except HypervisorFailed as failure:
                 await kept.drop(machine, ready.merge)
                 raise MergeFailed(machine.id, failure.detail) from failure
+            except HypervisorAway as away:  # it may have begun: what became of it is seen when the hypervisor is back
+                self.log.warn("{vm}: merge {job} has to wait: {why}", vm=machine.id, job=wanted.id, why=str(away))
             running = self.adopt(machine, ready.merge)
         finally:
             machine.changing.release()

@@ -6,6 +6,7 @@ from unit.vm.blocks.conftest import BASE, DOMAIN, DRIVE, FOLDER, IMAGE, POOL, RE
 
 from virgate.domxml import tree
 from virgate.domxml.facts import DiskSource
+from virgate.libvirt.errors import HypervisorAway
 from virgate.node.vm import ending
 from virgate.node.vm.blocks import extend, kept, replication
 from virgate.node.vm.blocks.errors import (
@@ -68,6 +69,17 @@ def test_the_top_is_copied_to_a_volume_that_is_prepared_before(owner, machine, p
     assert (name, target, flags) == ("copy", "vda", 1 | 2 | 4)
     assert tree.parse(xml).find("source").get("file") == "/rhev/vda"
     assert owner.doubled == []
+
+
+def test_a_replica_whose_copy_was_not_answered_stays_prepared_and_can_be_left(owner, machine, played):
+    played.fail["copy"] = HypervisorAway("uri", "end of file")
+    with pytest.raises(ReplicationFailed, match="diskReplicateFinish"):
+        begin(owner, machine)
+    assert ("teardown", "vda") not in played.host.disks.calls
+    assert [one.domain_id for one in machine.record.replicas] == [SECOND]
+    played.move(BASE, TOP, mirror=mirror())
+    finish(owner, machine, target=SOURCE)
+    assert machine.record.replicas == () and ("teardown", "vda") in played.host.disks.calls
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from virgate.domxml import tree
 from virgate.domxml.tree import element
 from virgate.errors import VirgateError
 from virgate.libvirt import blocks
-from virgate.libvirt.errors import HypervisorFailed
+from virgate.libvirt.errors import HypervisorAway, HypervisorFailed
 from virgate.node.vm.blocks import chain, drives
 from virgate.node.vm.blocks.errors import CannotLeaveReplica, NotInSync, ReplicationFailed
 from virgate.node.vm.blocks.merging import thin
@@ -47,6 +47,9 @@ async def begin(owner: "Blocks", machine: "Machine", source: Mapping[str, Any], 
         try:
             await _make_room(owner, machine, found, replica, prepared)
             await blocks.copy(machine.means.domains, machine.id, disk.target, document(prepared))
+        except HypervisorAway as away:
+            machine.record.replicas = (*machine.record.replicas, replica)  # the guest may write there
+            raise ReplicationFailed(machine.id, f"{away}; if it has begun, end it by diskReplicateFinish") from away
         except (VirgateError, OSError) as failure:
             await _let_go(machine, replica)
             owner.room.double(machine.id, disk.target, on=False)

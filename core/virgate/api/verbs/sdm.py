@@ -40,6 +40,18 @@ async def clear_bitmaps(node: Node, job: Uuid, volume: Struct) -> None:
     await node.storage.bitmaps.clear(job, volume)
 
 
+@verb("SDM.amend_volume", xmlrpc="sdmAmendVolume", family=STORAGE)
+async def amend_volume(node: Node, job: Uuid, volume: Struct, attributes: Struct) -> None:
+    """Start a job that brings a qcow2 volume to a newer level: {compat: "1.1"}."""
+    await node.storage.upkeep.amend(job, volume, attributes)
+
+
+@verb("SDM.sparsify_volume", xmlrpc="sdmSparsifyVolume", family=STORAGE)
+async def sparsify_volume(node: Node, job: Uuid, volume: Struct) -> None:
+    """Start a job that gives back the room that the guest of a volume does not use."""
+    await node.storage.upkeep.sparsify(job, volume)
+
+
 @verb("SDM.update_volume", xmlrpc="sdmUpdateVolume", family=STORAGE)
 async def update_volume(node: Node, job: Uuid, volume: Struct, changes: Struct) -> None:
     """Start a job that changes a volume's description, role, legality or generation."""

@@ -74,6 +74,12 @@ async def extend_thin(
     await node.storage.growing.extend(pool, domain, volume, size_in_bytes("size", size))
 
 
+@verb("StoragePool.reduceVolume", xmlrpc="reduceVolume", family=STORAGE)
+async def reduce(node: Node, pool: Text, domain: Text, image: Text, volume: Text, active: Flag = False) -> Reply:
+    """Take the room from a volume on block storage that it does not use."""
+    return Reply({"uuid": await node.storage.upkeep.reduce(pool, domain, image, volume, active=active)})
+
+
 @verb("Volume.getInfo", xmlrpc="getVolumeInfo", family=STORAGE)
 async def info(node: Node, domain: Text, pool: Text, image: Text, volume: Text) -> Reply:
     """What is known of a volume."""

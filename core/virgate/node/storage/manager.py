@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from virgate.node.storage.sdm.external import ExternalCopies
     from virgate.node.storage.sdm.merging import ColdMerge
     from virgate.node.storage.sdm.sdm import Sdm
+    from virgate.node.storage.sdm.upkeep import Upkeep
 
 
 @frozen(kw_only=True)
@@ -110,6 +111,12 @@ class Storage:
         from virgate.node.storage.images.moving_many import ManyMoves
 
         return ManyMoves(self.moving)
+
+    @property
+    def upkeep(self) -> "Upkeep":
+        from virgate.node.storage.sdm.upkeep import Upkeep
+
+        return Upkeep(self.images.jobs, self.sdm.jobs, self.volumes.qemu)
 
     @property
     def remote(self) -> "Remote":

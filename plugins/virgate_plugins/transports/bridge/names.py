@@ -132,6 +132,7 @@ StoragePool.getDomainsContainingImage storagepoolID imageID
 StoragePool.moveMultipleImages storagepoolID srcDomUUID dstDomUUID imgDict - force
 StoragePool.prepareMerge storagepoolID subchainInfo
 StoragePool.finalizeMerge storagepoolID subchainInfo
+StoragePool.reduceVolume storagepoolID storagedomainID imageID volumeID allowActive
 StoragePool.updateVMs   storagepoolID vmList storagedomainID
 StoragePool.removeVM    storagepoolID vmUUID storagedomainID
 StoragePool.getBackedUpVmsList storagepoolID storagedomainID
@@ -172,6 +173,8 @@ Image.sparsify          storagepoolID storagedomainID imageID tmpVolUUID dstSdUU
 ConnectionRefs.acquire  conRefArgs
 ConnectionRefs.release  refIDs
 SDM.copy_data           job_id source destination copy_bitmaps
+SDM.amend_volume        job_id vol_info qcow2_attr
+SDM.sparsify_volume     job_id vol_info
 SDM.update_volume       job_id vol_info vol_attr
 SDM.merge               job_id subchain_info merge_bitmaps
 SDM.add_bitmap          job_id vol_info bitmap

@@ -168,6 +168,10 @@ class QemuImg:
             argv += ["--bitmaps", "--skip-broken-bitmaps"]
         await self._follow([*argv, str(source), str(target)], target.parent, report)
 
+    async def amend(self, path: Path, level: str) -> None:
+        """Lets a qcow2 file have what a newer level has; its data stay where they are."""
+        await self._run([self.program, "amend", "-f", "qcow2", "-o", f"compat={level}", str(path)], path.parent)
+
     async def rebase(
         self, path: Path, parent: str, parent_format: str, *, unsafe: bool, report: Report = lambda percent: None
     ) -> None:

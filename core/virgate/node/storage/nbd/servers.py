@@ -17,6 +17,7 @@ from virgate.node.storage.errors import IllegalChain, VolumeNotWritable
 from virgate.node.storage.errors.nbd import CannotServe, VolumeNotPrepared
 from virgate.node.storage.formats.volume_metadata import Legality, VolumeRole
 from virgate.node.storage.images.chain import Image, Volume
+from virgate.node.storage.images.prepared import is_prepared
 from virgate.node.storage.images.qemu_img import NAMES
 from virgate.node.storage.images.trust import check_headers
 from virgate.node.storage.nbd.server import START, serving
@@ -150,7 +151,8 @@ class NbdServers:
         A volume that is being filled may be illegal, what lies below it may not.
         """
         address = wish.address
-        await self._must_be_prepared(domain, wish)
+        if not await is_prepared(self.domains.repository, domain, address):
+            raise VolumeNotPrepared(address.volume)
         survey = await domain.images.survey(address.image)
         volume = survey.volume(address.volume)
         if not wish.readonly and (volume.metadata.role is VolumeRole.SHARED or survey.children(volume.id)):
@@ -159,16 +161,6 @@ class NbdServers:
         _must_be_legal(survey, chain if wish.readonly else chain[:-1])
         await check_headers(domain, survey, chain)
         return volume
-
-    async def _must_be_prepared(self, domain: Domain, wish: Wish) -> None:
-        """Only folders of this host are looked at."""
-        address, files = wish.address, self.domains.repository.files
-        folder = self.domains.repository.prepared(address.domain, address.image)
-        found = address.image in await files.call("list_folder", str(folder.parent))
-        if found and domain.kind is Kind.BLOCK:
-            found = address.volume in await files.call("list_folder", str(folder))
-        if not found:
-            raise VolumeNotPrepared(address.volume)
 
     def _make_folder(self) -> None:
         if not self.folder.is_dir():

@@ -98,7 +98,7 @@ class PlayedQemu(QemuImg):
         self, path: Path, size: int, level: str, parent: str | None = None, parent_format: str = ""
     ) -> None:
         await self._step("create")
-        _save(path, {"size": size, "backing": parent, "form": parent_format, "blocks": {}})
+        save(path, {"size": size, "backing": parent, "form": parent_format, "blocks": {}})
 
     async def allocate(self, path: Path, start: int, length: int, *, empty: bool = False) -> None:
         await self._step("allocate")
@@ -109,7 +109,7 @@ class PlayedQemu(QemuImg):
 
     async def resize(self, path: Path, size: int) -> None:
         await self._step("resize")
-        _save(path, load(path) | {"size": size})
+        save(path, load(path) | {"size": size})
 
     async def convert(
         self,
@@ -135,7 +135,7 @@ class PlayedQemu(QemuImg):
         below = seen(target.parent / name, _form(form)) if name else {}
         blocks = {block: content.get(block, 0) for block in {*content, *below}}
         own = {block: value for block, value in blocks.items() if below.get(block, 0) != value}
-        _save(target, {"size": size, "backing": name, "form": form, "blocks": own})
+        save(target, {"size": size, "backing": name, "form": form, "blocks": own})
 
     async def rebase(
         self, path: Path, parent: str, parent_format: str, *, unsafe: bool, report: Report = lambda percent: None
@@ -148,7 +148,7 @@ class PlayedQemu(QemuImg):
             for block in {*content, *below}:
                 if content.get(block, 0) != below.get(block, 0):
                     found["blocks"][str(block)] = content.get(block, 0)
-        _save(path, found | {"backing": parent or None, "form": parent_format})
+        save(path, found | {"backing": parent or None, "form": parent_format})
 
     async def merge_down(self, path: Path, *, report: Report, direct: bool = False) -> None:
         """In two steps: between them the base holds a part."""
@@ -192,7 +192,7 @@ def write(path: Path, form: VolumeFormat, content: Content) -> None:
         return
     found = load(path)
     found["blocks"] |= {str(block): value for block, value in content.items()}
-    _save(path, found)
+    save(path, found)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -232,7 +232,7 @@ def _form(name: str) -> VolumeFormat:
     return next(form for form, known in NAMES.items() if known == name)
 
 
-def _save(path: Path, found: dict[str, Any]) -> None:
+def save(path: Path, found: dict[str, Any]) -> None:
     with suppress(FileNotFoundError):
         path.chmod(0o660)
     path.write_text(json.dumps(found))

@@ -257,7 +257,7 @@ async def test_bitmaps_are_added_removed_and_cleared(room):
     assert await job(room, "sdmClearBitmaps", target, number=8) == ("done", 0)
     assert bitmaps(room, 2) == {}
     assert (await room.info(2))["generation"] == 6
-    for wrong in ("", "x" * 1024, "\0"):
+    for wrong in ("", "x" * 1024, "\0", "\ud800"):
         assert await room.code("sdmAddBitmap", uuid(9, 20), target, wrong) == 1000
     holds(room, 2, 2)
 
@@ -305,3 +305,37 @@ async def test_bitmaps_are_copied_with_the_data_on_wish(room):
     found = [tell("qemu-img", "info", "--output=json", path(room, n, n)) for n in (5, 6)]
     assert ["bitmaps" in one["format-specific"]["data"] for one in found] == [True, False]
     assert await room.code("prepareImage", BLANK, DOMAIN, uuid(3, 7), uuid(4, 7)) == 0
+
+
+def wanted(number, form, *others, parent=None):
+    source = (IMG, uuid(4, parent)) if parent else (BLANK, BLANK)
+    return (DOMAIN, POOL, IMG, str(10 * MIB), form, 2, 2, uuid(4, number), "", *source, None, *others)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_snapshot_goes_on_with_the_bitmaps_of_its_parent_on_wish(room):
+    await chain(room, COW, (10,))
+    bitmap(room, 1, "--add", "-g", "32768")
+    bitmap(room, 1, "--add", "--disable", name="ended")
+    await room.done("createVolume", *wanted(2, COW, False, parent=1))
+    assert bitmaps(room, 2) == {}
+    await room.done("createVolume", *wanted(3, COW, True, False, 7, "new", parent=2))
+    assert bitmaps(room, 3) == {"new": ["auto"]}
+    info = await room.info(3)
+    assert (info["legality"], info["sequence"]) == ("ILLEGAL", 7)
+    await delete(room, 3)
+    await delete(room, 2)
+    await room.done("createVolume", *wanted(2, COW, "true", parent=1))
+    assert bitmaps(room, 2) == {"b": ["auto"], "ended": []}
+    told = tell("qemu-img", "info", "--output=json", path(room, 2))["format-specific"]["data"]["bitmaps"]
+    assert {one["name"]: one["granularity"] for one in told} == {"b": 32768, "ended": 65536}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_volume_that_cannot_have_its_bitmap_is_not_made(room):
+    await room.pool(version="3")
+    for form, others, code in ((RAW, (False, True, 0, "b"), 202), (COW, (False, True, 0, "b"), 205)):
+        assert (await room.task("createVolume", *wanted(1, form, *others)))["code"] == code
+    for others in ((False, True, -1), (False, True, 0, "x" * 1024), (False, True, 0, ["b"])):
+        assert await room.code("createVolume", *wanted(1, COW, *others)) == 1000
+    assert (await room.ask("getImagesList", DOMAIN))["imageslist"] == []

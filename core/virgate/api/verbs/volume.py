@@ -1,9 +1,11 @@
 """Verbs about volumes (spec xmlrpc-storage 3.4)."""
 
 from virgate.api.verb import Family, Reply, verb
-from virgate.api.wire import Anything, Array, Flag, Integer, Text
+from virgate.api.wire import Anything, Array, Flag, Integer, Text, flag, integer, text
+from virgate.errors import InvalidParameter
 from virgate.node.node import Node
-from virgate.node.storage.formats.volume_metadata import BLANK_UUID
+from virgate.node.storage.formats.volume_metadata import BLANK_UUID, Legality
+from virgate.node.storage.images.qemu_img import bitmap_name
 from virgate.node.storage.images.volume_making import Wanted
 from virgate.node.storage.images.volumes import Wipe
 from virgate.node.storage.values import is_blank, new_allocation, new_format, size_in_bytes
@@ -27,6 +29,10 @@ async def create(
     parent_image: Anything = None,
     parent: Anything = None,
     initial_size: Anything = None,
+    bitmaps: Flag = False,
+    legal: Anything = None,
+    sequence: Anything = None,
+    bitmap: Anything = None,
 ) -> Reply:
     """Make a volume; with a parent it begins as what the parent holds."""
     wanted = Wanted(
@@ -39,8 +45,21 @@ async def create(
         description=description,
         parent_image=BLANK_UUID if is_blank(parent_image) else parent_image,
         parent=BLANK_UUID if is_blank(parent) else parent,
+        legality=Legality.LEGAL if legal is None or flag(legal) else Legality.ILLEGAL,
+        sequence=_sequence(sequence),
+        parents_bitmaps=bitmaps,
+        bitmap=bitmap_name(text(bitmap)) if bitmap else "",
     )
     return Reply({"uuid": await node.storage.volumes.create(pool, domain, wanted, initial_size or None)})
+
+
+def _sequence(value: object) -> int:
+    if value in (None, ""):
+        return 0
+    found = integer(value)
+    if found < 0:
+        raise InvalidParameter("sequence", value)
+    return found
 
 
 @verb("Image.deleteVolumes", xmlrpc="deleteVolume", family=STORAGE, default_code=222)

@@ -151,7 +151,7 @@ LVMVolumeGroup.create   name devlist force
 LVMVolumeGroup.getInfo  lvmvolumegroupID
 LVMVolumeGroup.remove   lvmvolumegroupID
 Volume.create           storagedomainID storagepoolID imageID size volFormat preallocate diskType volumeID desc \
-srcImgUUID srcVolUUID initialSize
+srcImgUUID srcVolUUID initialSize addBitmaps legal sequence bitmap
 Volume.copy             storagedomainID storagepoolID - imageID volumeID dstImgUUID dstVolUUID desc dstSdUUID volType \
 volFormat preallocate postZero force
 Volume.extendSize       storagepoolID storagedomainID imageID volumeID newSize

@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
+from virgate.errors import InvalidParameter
 from virgate.node.storage.errors import ProgramFailed
 from virgate.node.storage.formats.volume_metadata import VolumeFormat
 from virgate.run.process import run, spawn
@@ -20,6 +21,10 @@ LEAKS = 3
 NAMES = {VolumeFormat.RAW: "raw", VolumeFormat.COW: "qcow2"}
 
 OLD_LEVEL = "0.10"
+GRANULARITY = 64 << 10
+"""Bytes that one bit of a new bitmap stands for: a cluster of qcow2."""
+LONGEST_NAME = 1023
+"""Bytes of the name of a bitmap."""
 
 Report = Callable[[float], None]
 
@@ -223,6 +228,13 @@ class QemuImg:
                     report(float(found[1]))
             if code := await child.exit_code():
                 raise ProgramFailed(argv[0], child.last_error or f"exit code {code}")
+
+
+def bitmap_name(name: str) -> str:
+    """`InvalidParameter` (1000) for what QEMU does not take as a name."""
+    if not name.isprintable() or not 0 < len(name.encode()) <= LONGEST_NAME:
+        raise InvalidParameter("bitmap", ascii(name))
+    return name
 
 
 def _bitmap(found: Mapping[str, Any]) -> Bitmap:

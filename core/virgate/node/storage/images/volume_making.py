@@ -28,6 +28,7 @@ from virgate.node.storage.formats.volume_metadata import (
 )
 from virgate.node.storage.images import rollback
 from virgate.node.storage.images.chain import Image, Volume
+from virgate.node.storage.images.qemu_img import QemuImg
 from virgate.node.storage.values import is_blank
 from virgate.node.tasks.task import Task
 from virgate.units import Size
@@ -54,6 +55,12 @@ class Wanted:
     legality: Legality = Legality.LEGAL
     initial: int | None = None
     """Bytes that a thin volume on block storage has room for at once."""
+    sequence: int = 0
+    """Where a client counts it among the volumes of its image."""
+    parents_bitmaps: bool = False
+    """Whether the bitmaps of its parent go on in it."""
+    bitmap: str = ""
+    """One that begins with it."""
     keep_capacity: bool = False
     """A copy of a volume has the size of that volume, which may have grown beyond its parent."""
 
@@ -177,6 +184,7 @@ class VolumeMaker:
             disk_type=wanted.disk_type,
             description=wanted.description,
             created=wanted.created,
+            sequence=wanted.sequence,
         )
         await self.domain.images.commit(wanted.image, wanted.volume, metadata)
         return metadata
@@ -195,6 +203,7 @@ class Creation:
     domain: Domain
     pool: str
     wanted: Wanted
+    qemu: QemuImg
     _parents: list[Volume | None] = field(factory=list)
     """The parent, or None for a volume without one, once that is known."""
 
@@ -215,11 +224,17 @@ class Creation:
         else:
             self._refuse()
             await maker.make(self.wanted)
+        if self.wanted.parents_bitmaps or self.wanted.bitmap:
+            from virgate.node.storage.images.new_bitmaps import add_bitmaps
+
+            await add_bitmaps(self.qemu, self.domain, self.wanted)
         return {"uuid": self.wanted.volume}
 
     def _refuse(self) -> None:
         if self.wanted.initial is not None and self.domain.kind is Kind.FILE:
             raise CannotCreateVolume(self.wanted.volume, "a file needs no initial size")
+        if self.wanted.bitmap and self.wanted.format is not VolumeFormat.COW:
+            raise IncorrectFormat(self.wanted.format.name)
 
 
 def _check_template(survey: Image, parent: Volume) -> None:

@@ -64,7 +64,7 @@ class Volumes:
         initial = None if initial_size is None else size_in_bytes("initialSize", str(initial_size))
         wanted = evolve(wanted, created=int(self.clock.seconds()), initial=initial)
 
-        creation = Creation(found, self.jobs.folder(pool), wanted)
+        creation = Creation(found, self.jobs.folder(pool), wanted, self.qemu)
         shared = (parent_image,) if parent_image else ()
         requests = on_image(domain, wanted.image, shared=shared)
         return await self.jobs.start("createVolume", pool, creation.run, *requests, early=creation.check)

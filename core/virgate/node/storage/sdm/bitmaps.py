@@ -9,22 +9,16 @@ from typing import Any
 
 from attrs import frozen
 
-from virgate.errors import InvalidParameter
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.errors import IncorrectFormat, ProgramFailed
 from virgate.node.storage.errors.jobs import CannotChangeBitmaps, NoSuchBitmap, SharedNotWritable
 from virgate.node.storage.formats.volume_metadata import VolumeFormat, VolumeRole
 from virgate.node.storage.images.jobs import on_image
-from virgate.node.storage.images.qemu_img import Bitmap, QemuImg
+from virgate.node.storage.images.qemu_img import GRANULARITY, Bitmap, QemuImg, bitmap_name
 from virgate.node.storage.images.trust import legal_chain
 from virgate.node.storage.sdm.registry import Job
 from virgate.node.storage.sdm.sdm import Sdm
 from virgate.node.storage.sdm.volumes import Target, checked, leased
-
-GRANULARITY = 64 << 10
-"""Bytes that one bit of a new bitmap stands for: a cluster of qcow2."""
-LONGEST = 1023
-"""Bytes of a name."""
 
 Change = Callable[[Path, tuple[Bitmap, ...]], Awaitable[None]]
 """Gets the data of the volume and the bitmaps that it has."""
@@ -36,7 +30,7 @@ class Bitmaps:
 
     async def add(self, job_id: str, volume: Mapping[str, Any], name: str) -> None:
         """Starts a job that makes an empty bitmap, which records from then on. One that is there already stays."""
-        qemu, wanted = self.sdm.qemu, Bitmap(_named(name), GRANULARITY)
+        qemu, wanted = self.sdm.qemu, Bitmap(bitmap_name(name), GRANULARITY)
 
         async def change(path: Path, known: tuple[Bitmap, ...]) -> None:
             if not any(bitmap.name == name and bitmap.valid for bitmap in known):
@@ -113,9 +107,3 @@ async def merge_down(qemu: QemuImg, source: Path, target: Path) -> None:
         if bitmap.name not in known:
             await qemu.add_bitmap(target, bitmap)
         await qemu.merge_bitmap(source, target, bitmap.name)
-
-
-def _named(name: str) -> str:
-    if not 0 < len(name.encode()) <= LONGEST or "\0" in name:
-        raise InvalidParameter("bitmap", name)
-    return name

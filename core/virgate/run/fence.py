@@ -5,7 +5,8 @@ in their context. Once it is lowered, helpers and programs begin nothing more fo
 there can be killed. Others, who never entered it, are not concerned.
 """
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from typing import Any, Protocol, TypeVar
 
@@ -28,6 +29,8 @@ class Fenced(Protocol):
 class Fence:
     problem: Exception | None = None
     """Why nothing is allowed any more; raised wherever work goes on nevertheless."""
+    outer: "Fence | None" = None
+    """What is behind this one is behind that one as well."""
     _running: set[Fenced] = field(factory=set)
     _dying: list[Outcome[None]] = field(factory=list)
 
@@ -51,6 +54,15 @@ class Fence:
         for end in self._dying:
             await end.wait()
 
+    @property
+    def fallen(self) -> Exception | None:
+        """The problem, also that of a fence around this one."""
+        return self.problem or (self.outer.fallen if self.outer else None)
+
+    def fence_fell(self, fence: "Fence") -> Iterable[Outcome[None]]:
+        self.kill()
+        return tuple(self._dying)
+
     def add(self, fenced: Fenced) -> None:
         self._running.add(fenced)
 
@@ -64,9 +76,25 @@ _here: ContextVar[Fence | None] = ContextVar("fence", default=None)
 def admitted() -> Fence | None:
     """The fence that the caller works behind, if any; raises its problem once it is lowered."""
     fence = _here.get()
-    if fence is not None and fence.problem is not None:
-        raise fence.problem
+    if fence is not None and fence.fallen is not None:
+        raise fence.fallen
     return fence
+
+
+@contextmanager
+def inner() -> Iterator[Fence]:
+    """Inside the block the caller's coroutine, and whatever it starts, works behind one more fence."""
+    outer = admitted()
+    made = Fence(outer=outer)
+    if outer is not None:
+        outer.add(made)
+    _here.set(made)
+    try:
+        yield made
+    finally:
+        _here.set(outer)
+        if outer is not None:
+            outer.discard(made)
 
 
 def leave() -> None:

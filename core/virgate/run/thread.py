@@ -4,7 +4,7 @@ One pool per thing that can hang (a hypervisor connection, say), so a stuck one 
 when they are needed and are daemons: a call that never returns does not keep the process alive.
 """
 
-import threading
+from _thread import start_new_thread
 from collections.abc import Callable
 from contextvars import copy_context
 from queue import SimpleQueue
@@ -54,7 +54,7 @@ class ThreadPool:
         self._jobs.put((answer, lambda: context.run(function, *args, **kwargs)))
         if len(self._unfinished) > self._threads < self.size:
             self._threads += 1
-            threading.Thread(target=self._work, name=f"{self.name}-{self._threads}", daemon=True).start()
+            start_new_thread(self._work, ())  # a `Thread` waits until it runs: on a busy host the reactor would, too
         return answer
 
     def close(self) -> None:

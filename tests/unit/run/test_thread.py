@@ -2,6 +2,7 @@
 
 import threading
 import weakref
+from _thread import start_new_thread
 from contextvars import ContextVar
 
 import pytest
@@ -25,8 +26,18 @@ def pool():
 async def test_a_call_runs_in_another_thread_and_answers_in_this_one(pool):
     where = await pool.call(threading.current_thread)
     assert where is not threading.current_thread()
-    assert where.name == "test-1"
     assert where.daemon
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_call_does_not_wait_until_the_host_lets_a_new_thread_run(pool, monkeypatch):
+    held = []
+    monkeypatch.setattr("virgate.run.thread.start_new_thread", lambda *thread: held.append(thread))
+    answer = pool.call(int, "7")
+    assert not answer.called
+    monkeypatch.undo()
+    start_new_thread(*held.pop())
+    assert await answer == 7
 
 
 @pytest_twisted.ensureDeferred

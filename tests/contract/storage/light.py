@@ -27,6 +27,9 @@ BLOCK = 4096
 Content = dict[int, int]
 """What a guest sees: block number -> the byte that fills it; blocks of zeros are left out."""
 
+HALF: Content = {0: 251}
+"""What a copy that did not end has written."""
+
 CHANGES = frozenset(
     {
         "write_file", "make_folders", "remove_empty_folder", "link_volume", "reserve_volume", "commit_volume",
@@ -124,8 +127,10 @@ class PlayedQemu(QemuImg):
         direct: bool = False,
         bitmaps: bool = False,
     ) -> None:
-        await self._step("convert")
         content, size = seen(source, source_format), _size(source, source_format)
+        if target.exists():  # cut off, it leaves what is neither the old data nor the new ones
+            write(target, target_format, HALF)
+        await self._step("convert")
         if target_format is VolumeFormat.RAW:
             with target.open("wb") as file:
                 file.truncate(size)

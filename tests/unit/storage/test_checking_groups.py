@@ -101,6 +101,10 @@ def test_tags_that_are_missing_or_left_over_are_told(one, place, what, severity)
     assert found(one) == [(place, severity, what)]
 
 
+def test_what_an_upgrade_made_that_did_not_end_belongs_to_the_domain():
+    assert list(examined(GROUP, group_of(version=5), Shape(3, MiB, True))) == []
+
+
 @pytest.mark.parametrize("version, slot, fine", [
     (5, 0, False), (5, 1, True), (4, 3, False), (4, 4, True), (5, MAX_SLOT, True), (5, MAX_SLOT + 1, False),
 ])  # fmt: skip

@@ -10,6 +10,8 @@ from virgate.node.storage.formats import layout
 from virgate.node.storage.lvm.reports import LogicalVolume, VolumeGroup
 from virgate.units import MiB
 
+NEWEST = 5
+"""Its special volumes may be in older domains, too: an upgrade that did not end, and is done again, made them."""
 SCARCE = 20
 """Per cent of a group's metadata area below which new volumes may soon be impossible."""
 MANAGER_REPAIRS = "nothing: metadata count, and the SPM repairs the tag when it changes the volume"
@@ -21,7 +23,7 @@ def examine(
     """The group itself, its special volumes, and the tags of all others, which are `found`."""
     yield from _health(group)
     yield from _special(volumes, shape)
-    special = layout.special_volumes_mib(shape.version, shape.alignment)
+    special = layout.special_volumes_mib(NEWEST, shape.alignment)
     for name in sorted(set(volumes) - set(found) - set(special)):
         yield warning(name, "it has no tags: it belongs to no image", "remove it with lvremove if nobody needs it")
     for entry in found.values():

@@ -6,9 +6,11 @@ import subprocess
 import pytest
 import pytest_twisted
 from attrs import evolve
-from contract.storage.room import BLANK, POOL, uuid
+from contract.storage.room import BLANK, POOL, Room, uuid
+from contract.storage.written_leases import Plugin, WrittenLease
 from real.storage.test_sdm import path, qemu_io
 
+from virgate.hookspecs.leases import LeaseOwner
 from virgate.node.storage.errors import ProgramFailed
 from virgate.node.storage.formats.volume_metadata import Legality, VolumeRole
 
@@ -223,6 +225,26 @@ async def test_a_header_that_leads_elsewhere_is_not_followed(room):
     assert (await room.task("prepareMerge", POOL, pair(1, 2)))["code"] == 262
     assert await job(room, "sdmMerge", pair(1, 2), number=1) == ("failed", 262)
     assert (await room.info(1))["legality"] == "LEGAL"
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_step_touches_what_another_host_uses(tmp_path):
+    room = await Room(tmp_path, plugins=[Plugin()]).start()
+    try:
+        await chain(room)
+        before = WrittenLease.steps[:]
+        for used in (1, 3):  # merged into, and run from
+            WrittenLease.held_by[uuid(4, used)] = LeaseOwner(2, 1)
+            for verb in ("prepareMerge", "finalizeMerge"):
+                assert (await room.task(verb, POOL, pair(1, 2)))["code"] == 651
+            assert await job(room, "sdmMerge", pair(1, 2), number=used) == ("failed", 651)
+            del WrittenLease.held_by[uuid(4, used)]
+        assert {(await room.info(number))["legality"] for number in (1, 2, 3)} == {"LEGAL"}
+        del WrittenLease.steps[: len(before)]
+        await merge(room, 1, 2, number=9)
+        assert WrittenLease.held_by == {} and ("take", uuid(4, 3)) in WrittenLease.steps
+    finally:
+        await room.stop()
 
 
 # bitmaps

@@ -12,11 +12,11 @@ from typing import Any
 from attrs import evolve, frozen
 from twisted.logger import Logger
 
-from virgate.errors import InvalidParameter, VirgateError
+from virgate.errors import VirgateError
 from virgate.hookspecs.storage import Kind
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.errors import CannotExtendVolume, CannotMerge, ProgramFailed
-from virgate.node.storage.errors.jobs import NotInChain, SharedNotWritable, UnexpectedState, WrongParent
+from virgate.node.storage.errors.jobs import UnexpectedState
 from virgate.node.storage.formats.volume_metadata import Allocation, Legality, VolumeFormat, VolumeRole
 from virgate.node.storage.images import rollback
 from virgate.node.storage.images.chain import Image, Volume
@@ -24,47 +24,12 @@ from virgate.node.storage.images.jobs import Jobs, on_image
 from virgate.node.storage.images.qemu_img import NAMES, OLD_LEVEL, QemuImg
 from virgate.node.storage.images.trust import check_headers
 from virgate.node.storage.images.volume_making import rounded
-from virgate.node.storage.repository import part
 from virgate.node.storage.sdm import bitmaps
 from virgate.node.storage.sdm.registry import Job, JobRegistry
-from virgate.node.storage.sdm.volumes import Target, leased, metadata_of, operation
-from virgate.node.storage.values import VolumeAddress
+from virgate.node.storage.sdm.subchain import Subchain, alone, trusted
+from virgate.node.storage.sdm.volumes import metadata_of, operation
 from virgate.node.tasks.task import Task
 from virgate.units import Size
-
-
-@frozen
-class Subchain:
-    """Two volumes, the second based on the first. The generation is the base's."""
-
-    base: Target
-    top: str
-
-    @classmethod
-    def read(cls, given: Mapping[str, Any]) -> "Subchain":
-        """From `{sd_id, img_id, base_id, top_id, base_generation}`; `InvalidParameter` (1000)."""
-        for name in ("sd_id", "img_id", "base_id", "top_id"):
-            if name not in given:
-                raise InvalidParameter("subchain_info", f"without {name}")
-        ids = {"sd_id": given["sd_id"], "img_id": given["img_id"], "vol_id": given["base_id"]}
-        return cls(Target.read({**ids, "generation": given.get("base_generation")}), part(given["top_id"]))
-
-    @property
-    def address(self) -> VolumeAddress:
-        return self.base.address
-
-    def found_in(self, survey: Image) -> tuple[Volume, Volume]:
-        """Base and top; 920, 921, 219."""
-        for id in (self.address.volume, self.top):
-            if id not in survey.volumes:
-                raise NotInChain(id, survey.id)
-        base, top = survey.volume(self.address.volume), survey.volume(self.top)
-        if top.metadata.parent != base.id:
-            raise WrongParent(top.id, base.id, top.metadata.parent)
-        for volume in (base, top):
-            if volume.metadata.role is VolumeRole.SHARED or volume.metadata.image != survey.id:
-                raise SharedNotWritable(volume.id)
-        return base, top
 
 
 @frozen
@@ -81,7 +46,7 @@ class ColdMerge:
         domain = await self.tasks.ready(pool, wanted.address.domain)
 
         async def job(task: Task) -> None:
-            async with leased(domain, wanted.address):
+            async with alone(domain, wanted):
                 await self._prepare(domain, wanted, task)
 
         return await self._task("prepareMerge", pool, wanted, job)
@@ -92,8 +57,8 @@ class ColdMerge:
         domain = await self.tasks.domains.find(wanted.address.domain)
 
         async def work(job: Job) -> None:
-            alone = on_image(wanted.address.domain, wanted.address.image)
-            async with self.tasks.locks.hold(*alone), leased(domain, wanted.address):
+            image = on_image(wanted.address.domain, wanted.address.image)
+            async with self.tasks.locks.hold(*image), alone(domain, wanted):
                 await self._merge(domain, wanted, job, merge_bitmaps=merge_bitmaps)
 
         self.jobs.start(job_id, "merge_subchain", work)
@@ -107,7 +72,7 @@ class ColdMerge:
         domain = await self.tasks.ready(pool, wanted.address.domain)
 
         async def job(task: Task) -> None:
-            async with leased(domain, wanted.address):
+            async with alone(domain, wanted):
                 await self._finalize(domain, wanted, task)
 
         return await self._task("finalizeMerge", pool, wanted, job)
@@ -120,7 +85,7 @@ class ColdMerge:
     async def _prepare(self, domain: Domain, wanted: Subchain, task: Task) -> None:
         survey, image = await domain.images.survey(wanted.address.image), wanted.address.image
         base, top = wanted.found_in(survey)
-        sizes = await _trusted(domain, survey, base, top)
+        sizes = await trusted(domain, survey, base, top)
         size = max(top.metadata.capacity.bytes, sizes.get(top.id, 0))
         async with domain.images.used(image, top.id):
             try:
@@ -184,7 +149,7 @@ class ColdMerge:
     async def _merge(self, domain: Domain, wanted: Subchain, job: Job, *, merge_bitmaps: bool) -> None:
         survey, image = await domain.images.survey(wanted.address.image), wanted.address.image
         base, top = wanted.found_in(survey)
-        await _trusted(domain, survey, base, top)
+        await trusted(domain, survey, base, top)
         if base.metadata.capacity < top.metadata.capacity:
             raise UnexpectedState(base.id, f"is smaller than {top.id}: call prepareMerge first")
         under, over = (domain.images.path(image, volume.id) for volume in (base, top))
@@ -233,15 +198,3 @@ class ColdMerge:
             await self.qemu.rebase(path, base.id, NAMES[base.metadata.format], unsafe=True)
             await domain.images.flush(survey.id, child.id)
         await domain.images.write(survey.id, child.id, evolve(child.metadata, parent=base.id))
-
-
-async def _trusted(domain: Domain, survey: Image, base: Volume, top: Volume) -> dict[str, int]:
-    """That the chain may be opened; answers virtual sizes. The base alone may be ILLEGAL, from a merge cut off."""
-    if top.id not in {volume.id for volume in survey.chain()}:
-        raise NotInChain(top.id, survey.id)
-    chain = survey.chain(top.id)
-    for volume in chain:
-        legality = volume.metadata.legality
-        if legality is not Legality.LEGAL and (volume.id != base.id or legality is Legality.FAKE):
-            raise UnexpectedState(volume.id, f"is {legality.value}, so nothing is merged")
-    return await check_headers(domain, survey, chain)

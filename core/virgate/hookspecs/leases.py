@@ -4,7 +4,7 @@ A lease manager is a class made once per domain. Its object lives as long as the
 the state of this host in it: the host id it joined with, and the domain's SPM lease.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -125,6 +125,13 @@ class ExternalLeaseManager(LeaseManager, Protocol):
         """Takes a lease, replaces the 512 bytes kept with it by what `change` makes of them, and gives it back.
 
         Raises as `acquire_other`, and what `change` raises; then the bytes stay as they were.
+        """
+
+    def when_others_lost(self, tell: Callable[[str], Awaitable[None]]) -> Callable[[], None]:
+        """From now on `tell(reason)` is called when leases of `acquire_other` are gone without `release_other`.
+
+        What is held for this host is not given back before `tell` is done: by then nothing writes any more that needed
+        them. Answers the function that ends it.
         """
 
     async def guard(self, machine: str, leases: Sequence[LeasePlace]) -> "Guard":

@@ -136,6 +136,22 @@ class VolumeLeaseContract:
         await second.release()
 
     @pytest_twisted.ensureDeferred
+    async def test_what_is_told_of_lost_leases_is_not_called_for_a_release(self, type, space, place):
+        lease, told = type(space), []
+
+        async def tell(reason):
+            told.append(reason)
+
+        await lease.initialize()
+        await lease.join(1)
+        await lease.write_other(place, place.name)
+        forget = lease.when_others_lost(tell)
+        await lease.acquire_other(place)
+        await lease.release_other(place)
+        forget()
+        assert told == []
+
+    @pytest_twisted.ensureDeferred
     async def test_a_lease_that_is_not_there_cannot_be_taken_and_nobody_has_it(self, type, space, place):
         lease = type(space)
         await lease.initialize()

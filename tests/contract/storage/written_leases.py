@@ -1,6 +1,7 @@
 """Leases as sanlock writes them, without sanlock: one host that plays fair."""
 
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,6 +20,7 @@ class WrittenLease(LocalLease):
 
     volume_leases = True
     held_by: ClassVar[dict[str, LeaseOwner]] = {}
+    others: ClassVar[list[Callable[[str], Awaitable[None]]]] = []
     steps: ClassVar[list[tuple[str, str]]] = []
 
     def fresh(self, name):
@@ -41,6 +43,10 @@ class WrittenLease(LocalLease):
             raise LeaseNotAcquired(self._space.domain, "it is held")
         self.steps.append(("take", lease.name))
         self.held_by[lease.name] = LeaseOwner(1, 1)
+
+    def when_others_lost(self, tell):
+        self.others.append(tell)
+        return lambda: self.others.remove(tell)
 
     async def release_other(self, lease):
         self.steps.append(("give", lease.name))

@@ -167,6 +167,41 @@ async def test_the_loss_of_another_lease_is_no_loss_of_the_spm_s(service: Servic
     assert (told, holder.ended) == ([], True)
 
 
+@pytest.mark.parametrize("spm", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_the_holder_stays_until_nothing_writes_any_more_that_needed_its_leases(
+    service: Service, spm: bool
+) -> None:
+    lease, said, ending = SanlockLease(SPACE), list[str](), Deferred[None]()
+
+    async def tell(how: str) -> None:
+        said.append(how)
+        await ending
+
+    async def breaks(how: str) -> None:
+        raise ValueError(how)
+
+    lease.when_others_lost(breaks)
+    lease.when_others_lost(tell)
+    forget = lease.when_others_lost(tell)
+    forget()
+    await lease.join(1)
+    if spm:
+        await lease.acquire()
+    await lease.acquire_other(OTHER)
+    (holder,) = Process.made
+    holder.lose()
+    await lease.release()
+    assert (said, holder.ended) == (["sanlock said so"], False)
+    await lease.join(1)
+    await lease.acquire_other(OTHER)
+    assert (len(Process.made), holder.ended) == (2, False)
+    ending.callback(None)
+    assert (holder.ended, Process.made[1].ended) == (True, False)
+    await lease.release_other(OTHER)
+    assert Process.made[1].ended
+
+
 @pytest_twisted.ensureDeferred
 async def test_one_holder_keeps_all_leases_and_ends_with_the_last(service: Service) -> None:
     lease = SanlockLease(SPACE)

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from virgate.errors import InvalidParameter
 from virgate.run.errors import HelperLost
-from virgate.run.fence import Fence, admitted, leave, unfenced
+from virgate.run.fence import Fence, admitted, inner, leave, unfenced
 from virgate.run.helper import Helpers
 from virgate.run.process import run, spawn
 
@@ -138,3 +138,32 @@ def alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_fence_within_another_falls_alone_or_with_it():
+    outer = Fence()
+
+    async def behind():
+        outer.enter()
+        with inner() as within:
+            fallen = Deferred.fromCoroutine(spawned("alone", within))
+            await begun["alone"]
+        assert (await fallen, admitted()) == (-9, outer)
+        with inner():
+            fallen = Deferred.fromCoroutine(spawned("with it", outer))
+            await begun["with it"]
+            with pytest.raises(InvalidParameter):
+                admitted()
+        return await fallen
+
+    async def spawned(name, fence):
+        async with spawn(["sleep", "60"]) as child:
+            begun[name].callback(None)
+            fence.lower(FORBIDDEN)
+            fence.kill()
+            await fence.emptied()
+            return await child.exit_code()
+
+    begun = {"alone": Deferred(), "with it": Deferred()}
+    assert await Deferred.fromCoroutine(behind()) == -9

@@ -1,5 +1,6 @@
 """Data copied between volumes and what real servers serve, guarded by external leases."""
 
+import os
 import socket
 import subprocess
 import time
@@ -8,6 +9,8 @@ import pytest
 import pytest_twisted
 from contract.storage.room import POOL, Room, uuid
 from contract.storage.written_leases import Plugin, WrittenLease
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
 
 from virgate.hookspecs.leases import LeaseOwner
 
@@ -190,6 +193,30 @@ async def test_a_lease_that_stands_for_no_job_only_guards(room, serve, tmp_path)
     assert (await job(room, volume(1), outside(url)))[:2] == ("failed", 912)
     assert (await job(room, volume(1), outside(url, generation=None), id=JOB[:-3] + "002"))[0] == "done"
     assert WrittenLease.steps == [("take", LEASE), ("give", LEASE)] * 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_copies_is_killed_when_a_lease_is_lost(room, tmp_path, monkeypatch):
+    tool = tmp_path / "qemu-img"
+    tool.write_text('#!/bin/sh\n[ "$1" = info ] && echo \'{"virtual-size": 512}\' || exec sleep 60\n')
+    tool.chmod(0o755)
+    monkeypatch.setattr(WrittenLease, "others", [])
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    copying = Deferred.fromCoroutine(job(room, outside("nbd://127.0.0.1"), volume(2)))
+    while not (children := await deferToThread(sleeping)):
+        """Until it runs."""
+    for tell in WrittenLease.others:
+        await tell("no storage")
+    status, code, _ = await copying
+    assert (status, code, await deferToThread(sleeping), len(children)) == ("failed", 261, [], 1)
+    assert ((await room.info(2))["legality"], await told(room)) == ("ILLEGAL", ("FAILED", 4))
+    assert WrittenLease.others == []
+
+
+def sleeping():
+    """Children of this process that sleep."""
+    found = subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "^sleep 60"], capture_output=True, text=True)
+    return found.stdout.split()
 
 
 @pytest_twisted.ensureDeferred

@@ -14,6 +14,7 @@ from virgate.node.storage.formats.volume_metadata import Allocation, Legality, V
 from virgate.node.storage.images.chain import Image, Volume
 from virgate.node.storage.sdm.volumes import Target, leased, operation
 from virgate.node.storage.values import VolumeAddress
+from virgate.run.fence import admitted
 from virgate.units import Size
 
 ADDRESS = VolumeAddress("sd", "img", "vol")
@@ -52,6 +53,10 @@ class Played:
             raise LeaseNotAcquired("sd", "host 2 has it")
         self.did.append(f"take {lease.path} {lease.offset}")
 
+    def when_others_lost(self, tell):
+        self.lose = tell
+        return lambda: setattr(self, "lose", None)
+
     async def release_other(self, lease):
         self.did.append(f"give {lease.name}")
 
@@ -81,6 +86,20 @@ def test_work_that_fails_leaves_it_illegal_and_gives_the_lease_back():
         now(work(domain, problem=OSError("broken")))
     assert domain.did[-2:] == ["work", "give vol"]
     assert (domain.metadata.legality, domain.metadata.generation) == (Legality.ILLEGAL, 999)
+
+
+def test_nothing_is_begun_any_more_once_the_lease_is_lost():
+    domain = Played()
+
+    async def lost():
+        async with leased(domain, ADDRESS):
+            admitted()
+            await domain.lose("no storage")
+            admitted()
+
+    with pytest.raises(LeaseNotAcquired, match="it was lost: no storage"):
+        now(lost())
+    assert (domain.did[-1], domain.lose, admitted()) == ("give vol", None, None)
 
 
 def test_another_host_s_volume_is_not_touched():

@@ -1,6 +1,6 @@
 """The lease manager of one shared domain (spec storage-format 5.2 to 5.4). Read the package's docstring first."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar
 
 from twisted.internet.defer import DeferredLock, ensureDeferred
@@ -19,6 +19,7 @@ from virgate.node.storage.errors.leases import (
 )
 from virgate.node.storage.formats import sanlock as records
 from virgate.node.storage.formats.layout import sdm_offset
+from virgate.run.fence import unfenced
 from virgate_plugins.leases.sanlock import chosen
 from virgate_plugins.leases.sanlock.holding import Guard, Holder
 from virgate_plugins.leases.sanlock.reasons import reason
@@ -48,6 +49,9 @@ class SanlockLease:
         self._holder: Holder | None = None
         self._held: set[LeasePlace] = set()
         self._tell: Callable[[str], None] = lambda _: None
+        self._others: list[Callable[[str], Awaitable[None]]] = []
+        self._stopping = 0
+        self._leaving: list[Holder] = []
         self._changing = DeferredLock()
         self._watch = LoopingCall(lambda: ensureDeferred(self._look()))
 
@@ -142,6 +146,10 @@ class SanlockLease:
 
     async def release_other(self, lease: LeasePlace) -> None:
         await self._release(lease)
+
+    def when_others_lost(self, tell: Callable[[str], Awaitable[None]]) -> Callable[[], None]:
+        self._others.append(tell)
+        return lambda: self._others.remove(tell)
 
     async def inquire_other(self, lease: LeasePlace) -> LeaseOwner | None:
         place = _told(lease)
@@ -263,7 +271,13 @@ class SanlockLease:
     def _end_holder(self) -> None:
         holder, self._holder = self._holder, None
         if holder is not None:
-            holder.end()
+            self._leaving.append(holder)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """A holder stays while somebody who had a lease of it may still write."""
+        while self._leaving and not self._stopping:
+            self._leaving.pop().end()
 
     async def _look(self) -> None:
         """What sanlock does not list is lost. A question without an answer says nothing: the holder still lives."""
@@ -291,10 +305,23 @@ class SanlockLease:
         spm, self._held = self.held, set()
         self._forget()
         self.log.error("leases of {domain} are lost: {how}", domain=self._space.domain, how=how)
+        for tell in tuple(self._others):
+            self._stopping += 1
+            unfenced(self._stop(tell, how))
         if spm:
             self._tell(how)
         else:
             self._end_holder()
+
+
+    async def _stop(self, tell: Callable[[str], Awaitable[None]], how: str) -> None:
+        try:
+            await tell(how)
+        except Exception:
+            self.log.failure("what worked with leases of {domain} did not end well", domain=self._space.domain)
+        finally:
+            self._stopping -= 1
+            self._let_go()
 
 
 def _told(lease: LeasePlace) -> tuple[str, str, int]:

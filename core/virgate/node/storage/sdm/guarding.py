@@ -12,6 +12,7 @@ from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.errors.external_leases import JobMismatch, WrongLeaseGeneration
 from virgate.node.storage.external_leases import ExternalLeases, manager, told
 from virgate.node.storage.formats import lvb
+from virgate.node.storage.sdm.volumes import held
 
 log = Logger()
 
@@ -42,16 +43,15 @@ class Guarded:
 async def guarded(leases: ExternalLeases, work: Guarded) -> AsyncIterator[None]:
     """Inside, no other host does the job; `LeaseNotAcquired` (651). Afterwards the lease says how it ended."""
     domain, place = await leases.domain(work.domain), await leases.place(work.domain, work.lease)
-    await domain.lease.acquire_other(place)
     found, well = None, False
     try:
-        pending = await leases.job(domain, place)
-        work.check(pending)
-        found = pending
-        yield
-        well = True
+        async with held(domain, place):
+            pending = await leases.job(domain, place)
+            work.check(pending)
+            found = pending
+            yield
+            well = True
     finally:
-        await domain.lease.release_other(place)
         if found is not None:
             await _tell(leases, domain, place, found, well=well)
 

@@ -2,17 +2,20 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from attrs import evolve, frozen
 
 from virgate.errors import InvalidParameter
+from virgate.hookspecs.leases import ExternalLeaseManager, LeasePlace
 from virgate.node.storage.domains.domain import Domain
+from virgate.node.storage.errors import LeaseNotAcquired
 from virgate.node.storage.errors.jobs import WrongGeneration
 from virgate.node.storage.formats.volume_metadata import MAX_GENERATION, Legality, VolumeMetadata
 from virgate.node.storage.images.protection import place_of
 from virgate.node.storage.repository import part
 from virgate.node.storage.values import VolumeAddress
+from virgate.run.fence import inner
 
 
 @frozen
@@ -53,12 +56,30 @@ async def leased(domain: Domain, address: VolumeAddress) -> AsyncIterator[None]:
     if not domain.lease.volume_leases:
         yield
         return
-    place = await place_of(domain, address)
-    await domain.lease.acquire_other(place)
-    try:
+    async with held(domain, await place_of(domain, address)):
         yield
+
+
+@asynccontextmanager
+async def held(domain: Domain, place: LeasePlace) -> AsyncIterator[None]:
+    """Inside, the lease is this host's. Whatever was started there is killed when it is lost."""
+    lease = cast(ExternalLeaseManager, domain.lease)
+    await lease.acquire_other(place)
+    try:
+        with inner() as fence:
+
+            async def lost(how: str) -> None:
+                fence.lower(LeaseNotAcquired(domain.id, f"it was lost: {how}"))
+                fence.kill()
+                await fence.emptied()
+
+            forget = lease.when_others_lost(lost)
+            try:
+                yield
+            finally:
+                forget()
     finally:
-        await domain.lease.release_other(place)
+        await lease.release_other(place)
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """Leases kept by sanlock, between real hosts: one writer at a time, whatever dies."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -163,6 +163,10 @@ class Remote:
 
     def when_lost(self, tell: Callable[[str], None]) -> None:
         """Nothing is lost in the contract."""
+
+    def when_others_lost(self, tell: Callable[[str], Awaitable[None]]) -> Callable[[], None]:
+        """Nothing is lost in the contract."""
+        return lambda: None
 
     async def lives(self, host: int) -> bool:
         return bool(self.member.call("lives", host))

@@ -115,6 +115,8 @@ class VolumeLeaseContract:
     @pytest_twisted.ensureDeferred
     async def test_one_more_lease_is_one_host_s_and_independent_of_the_spm_s(self, type, space, place):
         first, second = type(space), type(space)
+        told = []
+        forget = first.when_others_lost(told.append)
         await first.initialize()
         await first.join(1)
         await second.join(2)
@@ -130,26 +132,12 @@ class VolumeLeaseContract:
         await first.release_other(place)
         await first.release_other(place)
         await second.acquire_other(place)
+        forget()
+        assert told == []
         assert (second.held, (await first.inquire_other(place)).host) == (True, 2)
         await second.release_other(place)
         assert second.held
         await second.release()
-
-    @pytest_twisted.ensureDeferred
-    async def test_what_is_told_of_lost_leases_is_not_called_for_a_release(self, type, space, place):
-        lease, told = type(space), []
-
-        async def tell(reason):
-            told.append(reason)
-
-        await lease.initialize()
-        await lease.join(1)
-        await lease.write_other(place, place.name)
-        forget = lease.when_others_lost(tell)
-        await lease.acquire_other(place)
-        await lease.release_other(place)
-        forget()
-        assert told == []
 
     @pytest_twisted.ensureDeferred
     async def test_a_lease_that_is_not_there_cannot_be_taken_and_nobody_has_it(self, type, space, place):

@@ -313,7 +313,6 @@ class SanlockLease:
         else:
             self._end_holder()
 
-
     async def _stop(self, tell: Callable[[str], Awaitable[None]], how: str) -> None:
         try:
             await tell(how)

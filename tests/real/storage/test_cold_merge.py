@@ -145,6 +145,18 @@ async def test_a_smaller_base_becomes_as_large_as_what_is_merged_into_it(room, f
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_base_whose_space_is_reserved_has_it_all_afterwards(room):
+    await room.pool()
+    await room.volume(1, size=str(8 * MIB), allocation=1)
+    await room.volume(2, form=COW, parent=(1, 1))
+    subprocess.run(["qemu-img", "resize", "-q", "-f", "qcow2", path(room, 2), "12M"], check=True)
+    await room.done("prepareMerge", POOL, pair(1, 2))
+    assert int((await room.info(1))["truesize"]) >= 12 * MIB - 4096  # the first block is the guest's to begin with
+    assert await job(room, "sdmMerge", pair(1, 2), number=1) == ("done", 0)
+    assert (await room.info(1))["capacity"] == str(12 * MIB)
+
+
+@pytest_twisted.ensureDeferred
 async def test_every_step_may_be_asked_for_again(room):
     await chain(room)
     for _ in range(2):

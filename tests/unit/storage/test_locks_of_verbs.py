@@ -19,6 +19,9 @@ MOVE = ("moveImage", POOL, SD, OTHER, IMG, BLANK, 2)
 DUPLICATE = ("moveImage", POOL, SD, OTHER, IMG, BLANK, 1)
 STRUCTURE = ("cloneImageStructure", POOL, SD, IMG, OTHER)
 MERGE = ("mergeSnapshots", SD, POOL, BLANK, IMG, VOL, uuid(4, 2))
+PAIR = {"sd_id": SD, "img_id": IMG, "base_id": VOL, "top_id": uuid(4, 2)}
+PREPARE_MERGE = ("prepareMerge", POOL, PAIR)
+FINALIZE_MERGE = ("finalizeMerge", POOL, PAIR)
 RECONCILE = ("reconcileVolumeChain", POOL, SD, IMG, uuid(4, 2))
 PREPARE = ("prepareImage", POOL, SD, IMG, VOL)
 TEARDOWN = ("teardownImage", POOL, SD, IMG)
@@ -48,7 +51,7 @@ def names(value):
     "verb",
     [
         CREATE, CLONE, DELETE, EXTEND, DELETE_IMAGE, COPY, MOVE, STRUCTURE, MERGE, RECONCILE, PREPARE, TEARDOWN,
-        DESCRIBE, LEGALITY, RENAME,
+        DESCRIBE, LEGALITY, RENAME, PREPARE_MERGE, FINALIZE_MERGE,
     ],
     ids=names,
 )  # fmt: skip
@@ -66,7 +69,11 @@ def test_copies_wait_for_both_their_domains(full, verb):
     assert full.waits(storage(OTHER, exclusive=True), *verb)
 
 
-@pytest.mark.parametrize("verb", [CREATE, DELETE, DELETE_IMAGE, MOVE, MERGE, RECONCILE, DESCRIBE, LEGALITY], ids=names)
+@pytest.mark.parametrize(
+    "verb",
+    [CREATE, DELETE, DELETE_IMAGE, MOVE, MERGE, RECONCILE, DESCRIBE, LEGALITY, PREPARE_MERGE, FINALIZE_MERGE],
+    ids=names,
+)
 def test_who_changes_an_image_waits_for_its_readers(full, verb):
     assert full.waits(image(SD, IMG), *verb)
 

@@ -85,8 +85,7 @@ class ColdMerge:
     async def _prepare(self, domain: Domain, wanted: Subchain, task: Task) -> None:
         survey, image = await domain.images.survey(wanted.address.image), wanted.address.image
         base, top = wanted.found_in(survey)
-        sizes = await trusted(domain, survey, base, top)
-        size = max(top.metadata.capacity.bytes, sizes.get(top.id, 0))
+        size = await trusted(domain, survey, base, top)
         async with domain.images.used(image, top.id):
             try:
                 if base.metadata.format is VolumeFormat.RAW:
@@ -149,8 +148,7 @@ class ColdMerge:
     async def _merge(self, domain: Domain, wanted: Subchain, job: Job, *, merge_bitmaps: bool) -> None:
         survey, image = await domain.images.survey(wanted.address.image), wanted.address.image
         base, top = wanted.found_in(survey)
-        await trusted(domain, survey, base, top)
-        if base.metadata.capacity < top.metadata.capacity:
+        if base.metadata.capacity.bytes < await trusted(domain, survey, base, top):
             raise UnexpectedState(base.id, f"is smaller than {top.id}: call prepareMerge first")
         under, over = (domain.images.path(image, volume.id) for volume in (base, top))
         try:

@@ -62,8 +62,11 @@ async def alone(domain: Domain, wanted: Subchain) -> AsyncIterator[None]:
         yield
 
 
-async def trusted(domain: Domain, survey: Image, base: Volume, top: Volume) -> dict[str, int]:
-    """That the chain may be opened; answers virtual sizes. The base alone may be ILLEGAL, from a merge cut off."""
+async def trusted(domain: Domain, survey: Image, base: Volume, top: Volume) -> int:
+    """That the chain may be opened; answers the bytes that a guest sees in the top.
+
+    The base alone may be ILLEGAL: a merge into it was cut off.
+    """
     if top.id not in {volume.id for volume in survey.chain()}:
         raise NotInChain(top.id, survey.id)
     chain = survey.chain(top.id)
@@ -71,4 +74,5 @@ async def trusted(domain: Domain, survey: Image, base: Volume, top: Volume) -> d
         legality = volume.metadata.legality
         if legality is not Legality.LEGAL and (volume.id != base.id or legality is Legality.FAKE):
             raise UnexpectedState(volume.id, f"is {legality.value}, so nothing is merged")
-    return await check_headers(domain, survey, chain)
+    sizes = await check_headers(domain, survey, chain)
+    return max(top.metadata.capacity.bytes, sizes.get(top.id, 0))

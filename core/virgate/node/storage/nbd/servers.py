@@ -120,6 +120,8 @@ class NbdServers:
         except CancelledError:
             server.ready.tell(CannotServe(volume, "it was stopped"))
         except VirgateError as problem:
+            if server.ready.known:
+                self.log.warn("server {id} of {volume}: {problem}", id=id, volume=volume, problem=str(problem))
             server.ready.tell(problem)
         except Exception as problem:
             self.log.failure("server {id} of {volume} broke", id=id, volume=volume)

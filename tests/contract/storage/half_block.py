@@ -15,6 +15,8 @@ from virgate.node.storage.formats.volume_metadata import VolumeFormat
 
 CHANGES = frozenset({"write_slot", "enroll_volume", "write_blocks", "show_volumes", "hide_volumes", "dress_devices"})
 ROOM = 1 << 20
+ONE_DISK = {"PV0": "pv:disk,uuid:u,pestart:0,pecount:4000,mapoffset:0"}
+"""The map of devices, which only version 0 goes by."""
 
 
 class BlockDirect(Direct):
@@ -95,6 +97,7 @@ def half_block(storage: Storage, *, lease: int | None = 1 << 20) -> type[FileDom
                 lease=lease,
                 fresh=lambda name: b"lease of " + name.encode(),
                 wiper=storage.wiper,
+                values=lambda: ONE_DISK,
             )
 
     class Either(FileDomain):

@@ -36,6 +36,8 @@ class Made:
     tags: frozenset[str] = frozenset()
     active: bool = True
     uuid: str = "u"
+    first: int = 0
+    """Where it begins; the room of a removed one is taken again at once."""
 
 
 @define(eq=False)
@@ -68,7 +70,9 @@ class Disks:
         return self.extents - sum(volume.size // EXTENT for volume in self.volumes.values())
 
     def add(self, name: str, made: Made) -> None:
-        self.volumes[name] = made
+        used = {volume.first for volume in self.volumes.values()}
+        first = next(extent for extent in range(len(used) + 1) if extent not in used)
+        self.volumes[name] = evolve(made, first=first)
         path = self.store / name
         path.touch()
         with path.open("r+b") as file:
@@ -106,7 +110,7 @@ class Disks:
     def lvs(self) -> list[str]:
         return [
             f"{volume.uuid}|{name}|{self.group}|-wi-{'a' if volume.active else '-'}-----|{volume.size}|0|"
-            f"/dev/mapper/disk(0)|{','.join(sorted(volume.tags))}"
+            f"/dev/mapper/disk({volume.first})|{','.join(sorted(volume.tags))}"
             for name, volume in self.volumes.items()
         ]
 

@@ -7,10 +7,12 @@ from functools import partial
 from itertools import count
 
 import pytest
+from attrs import evolve
 from contract.storage.light import begun, now
 from contract.storage.room import POOL, uuid
 from unit.storage.test_histories import COW, SIZE
-from unit.storage.test_killed_at_every_step import Change, check, cut_off_everywhere, given, i, ids, scene, v
+from unit.storage.test_killed_at_every_step import CHANGES as ALL
+from unit.storage.test_killed_at_every_step import GROUP, Change, check, cut_off_everywhere, given, i, ids, scene, v
 
 import virgate.node.storage.images.remote as remote
 import virgate.node.storage.images.sparsifying as sparsifying
@@ -85,6 +87,12 @@ def detached(scene, ended):
     assert (record.pools, listed) in [((), False), *([((), True), ((POOL,), True)] if not ended else [])]
 
 
+def no_slot_is_taken_twice(scene, ended):
+    volumes = scene.house.storage.disks.volumes
+    slots = {entry.name: entry.slot for entry in scene.house.entries().values() if entry.known}
+    assert slots == {name: volumes[name].first for name in slots}, "old hosts look by the place"
+
+
 def raised(scene, ended):
     """The version of a member is never before that of its master, and no volume is of neither form."""
     master, member = (now(now(scene.house.room.storage.domains.find(uuid(2, n))).refresh()).version for n in (1, 2))
@@ -115,6 +123,19 @@ CHANGES = {
     "raise the version from 4": Change(
         "upgradeStoragePool", given("p", "5"), needs=(1, 5), version="4", verify=raised),
 }  # fmt: skip
+
+
+OLD = (
+    "create", "snapshot", "clone", "delete a volume", "delete an image", "copy", "move", "merge into one with a parent",
+    "merge a raw base", "extend",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("scene", [GROUP], indirect=True)
+@pytest.mark.parametrize("name", OLD)
+def test_domains_of_the_first_version_bear_the_same(scene, name):
+    """A new volume may lie where a removed one was, and has the slot of that then."""
+    assert cut_off_everywhere(scene, evolve(ALL[name], version="0", verify=no_slot_is_taken_twice)) > 1
 
 
 @pytest.mark.parametrize("name", CHANGES)

@@ -117,7 +117,7 @@ async def test_a_volume_is_measured_with_and_without_what_is_below_it(room):
     assert (await room.ask("measureVolume", *ids, 5))["result"]["required"] == 10485760
     assert await room.code("measureVolume", *ids, 7) == 202
     info = (await room.ask("getQemuImageInfo", DOMAIN, POOL, uuid(3), uuid(4, 2)))["info"]
-    assert info == {"format": "qcow2", "virtualsize": 10485760, "backingfile": uuid(4, 1)}
+    assert info == {"format": "qcow2", "virtualsize": 10485760, "backingfile": uuid(4, 1), "compat": "1.1"}
 
 
 @pytest_twisted.ensureDeferred

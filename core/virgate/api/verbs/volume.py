@@ -5,7 +5,7 @@ from virgate.api.wire import Anything, Array, Flag, Integer, Text, flag, integer
 from virgate.errors import InvalidParameter
 from virgate.node.node import Node
 from virgate.node.storage.formats.volume_metadata import BLANK_UUID, Legality
-from virgate.node.storage.images.qemu_img import bitmap_name
+from virgate.node.storage.images.bitmap import bitmap_name
 from virgate.node.storage.images.volume_making import Wanted
 from virgate.node.storage.images.volumes import Wipe
 from virgate.node.storage.values import is_blank, new_allocation, new_format, size_in_bytes

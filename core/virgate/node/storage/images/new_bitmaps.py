@@ -3,7 +3,8 @@
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.errors import CannotCreateVolume, ProgramFailed
 from virgate.node.storage.formats.volume_metadata import VolumeFormat
-from virgate.node.storage.images.qemu_img import GRANULARITY, Bitmap, QemuImg
+from virgate.node.storage.images.bitmap import Bitmap
+from virgate.node.storage.images.qemu_img import QemuImg
 from virgate.node.storage.images.trust import check_headers
 from virgate.node.storage.images.volume_making import Wanted
 
@@ -16,7 +17,7 @@ async def add_bitmaps(qemu: QemuImg, domain: Domain, wanted: Wanted) -> None:
         try:
             chain = survey.chain(wanted.volume)
             await check_headers(domain, survey, chain)
-            new = [Bitmap(wanted.bitmap, GRANULARITY)] if wanted.bitmap else []
+            new = [Bitmap(wanted.bitmap)] if wanted.bitmap else []
             if wanted.parents_bitmaps and len(chain) > 1 and chain[-2].metadata.format is VolumeFormat.COW:
                 parent = await qemu.look(images.path(wanted.image, chain[-2].id))
                 new = [bitmap for bitmap in parent.bitmaps if bitmap.valid and bitmap.name != wanted.bitmap] + new

@@ -3,15 +3,14 @@
 import json
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
 
 from attrs import frozen
 
-from virgate.errors import InvalidParameter
 from virgate.node.storage.errors import ProgramFailed
 from virgate.node.storage.formats.volume_metadata import VolumeFormat
+from virgate.node.storage.images.bitmap import Bitmap
 from virgate.run.process import run, spawn
 
 PROGRESS = re.compile(r"\((\d+(?:\.\d+)?)/100%\)")
@@ -21,10 +20,6 @@ LEAKS = 3
 NAMES = {VolumeFormat.RAW: "raw", VolumeFormat.COW: "qcow2"}
 
 OLD_LEVEL = "0.10"
-GRANULARITY = 64 << 10
-"""Bytes that one bit of a new bitmap stands for: a cluster of qcow2."""
-LONGEST_NAME = 1023
-"""Bytes of the name of a bitmap."""
 
 Report = Callable[[float], None]
 
@@ -32,18 +27,6 @@ Report = Callable[[float], None]
 def compat(version: int) -> str:
     """The qcow2 level that every host of a domain version understands (spec storage-format 1.4)."""
     return "1.1" if version >= 4 else OLD_LEVEL
-
-
-@frozen
-class Bitmap:
-    """Which blocks of a volume changed since it was made: what an incremental backup goes by."""
-
-    name: str
-    granularity: int
-    valid: bool = True
-    """False if a program that wrote to the volume died: blocks may be missing."""
-    enabled: bool = True
-    """Whether what is written from now on is recorded."""
 
 
 @frozen
@@ -116,7 +99,7 @@ class QemuImg:
         argv = [self.program, "info", "-U", "-f", NAMES[form], "--output=json", str(path)]
         found = json.loads(await self._run(self.limits.around(argv), path.parent))
         own = found.get("format-specific", {}).get("data", {})
-        bitmaps = tuple(_bitmap(one) for one in own.get("bitmaps", ()))
+        bitmaps = tuple(Bitmap.read(one) for one in own.get("bitmaps", ()))
         size, backing = int(found["virtual-size"]), found.get("backing-filename")
         return Look(found["format"], size, backing, own.get("compat", ""), bitmaps)
 
@@ -228,18 +211,6 @@ class QemuImg:
                     report(float(found[1]))
             if code := await child.exit_code():
                 raise ProgramFailed(argv[0], child.last_error or f"exit code {code}")
-
-
-def bitmap_name(name: str) -> str:
-    """`InvalidParameter` (1000) for what QEMU does not take as a name."""
-    if not name.isprintable() or not 0 < len(name.encode()) <= LONGEST_NAME:
-        raise InvalidParameter("bitmap", ascii(name))
-    return name
-
-
-def _bitmap(found: Mapping[str, Any]) -> Bitmap:
-    flags = found["flags"]
-    return Bitmap(found["name"], int(found["granularity"]), "in-use" not in flags, "auto" in flags)
 
 
 def _last_line(text: bytes) -> str:

@@ -13,8 +13,9 @@ from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.errors import IncorrectFormat, ProgramFailed
 from virgate.node.storage.errors.jobs import CannotChangeBitmaps, NoSuchBitmap, SharedNotWritable
 from virgate.node.storage.formats.volume_metadata import VolumeFormat, VolumeRole
+from virgate.node.storage.images.bitmap import Bitmap, bitmap_name
 from virgate.node.storage.images.jobs import on_image
-from virgate.node.storage.images.qemu_img import GRANULARITY, Bitmap, QemuImg, bitmap_name
+from virgate.node.storage.images.qemu_img import QemuImg
 from virgate.node.storage.images.trust import legal_chain
 from virgate.node.storage.sdm.registry import Job
 from virgate.node.storage.sdm.sdm import Sdm
@@ -30,7 +31,7 @@ class Bitmaps:
 
     async def add(self, job_id: str, volume: Mapping[str, Any], name: str) -> None:
         """Starts a job that makes an empty bitmap, which records from then on. One that is there already stays."""
-        qemu, wanted = self.sdm.qemu, Bitmap(bitmap_name(name), GRANULARITY)
+        qemu, wanted = self.sdm.qemu, Bitmap(bitmap_name(name))
 
         async def change(path: Path, known: tuple[Bitmap, ...]) -> None:
             if not any(bitmap.name == name and bitmap.valid for bitmap in known):

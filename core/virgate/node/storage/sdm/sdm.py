@@ -121,7 +121,13 @@ class Sdm:
         async with domain.images.used(address.image, address.volume):
             look = await self.qemu.look(domain.images.path(address.image, address.volume), metadata.format)
         found: dict[str, Any] = {"format": look.format, "virtualsize": look.virtual_size}
-        return found | ({"backingfile": look.backing} if look.backing else {})
+        if look.backing:
+            found["backingfile"] = look.backing
+        if look.level:
+            found["compat"] = look.level
+        if look.bitmaps:
+            found["bitmaps"] = [bitmap.told() for bitmap in look.bitmaps]
+        return found
 
 
 def _end(given: Mapping[str, Any]) -> Target:

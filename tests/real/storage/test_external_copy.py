@@ -195,13 +195,28 @@ async def test_a_lease_that_stands_for_no_job_only_guards(room, serve, tmp_path)
     assert WrittenLease.steps == [("take", LEASE), ("give", LEASE)] * 2
 
 
-@pytest_twisted.ensureDeferred
-async def test_what_copies_is_killed_when_a_lease_is_lost(room, tmp_path, monkeypatch):
+@pytest.fixture
+def endless(tmp_path, monkeypatch):
+    """Copies never end."""
     tool = tmp_path / "qemu-img"
     tool.write_text('#!/bin/sh\n[ "$1" = info ] && echo \'{"virtual-size": 512}\' || exec sleep 60\n')
     tool.chmod(0o755)
     monkeypatch.setattr(WrittenLease, "others", [])
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_end_of_the_daemon_ends_what_copies_and_is_told_in_the_lease(room, endless):
+    copying = Deferred.fromCoroutine(job(room, outside("nbd://127.0.0.1"), volume(2)))
+    while not await deferToThread(sleeping):
+        """Until it runs."""
+    await room.storage.sdm.jobs.close()
+    assert ((await copying)[0], await deferToThread(sleeping), WrittenLease.held_by) == ("failed", [], {})
+    assert ((await room.info(2))["legality"], await told(room)) == ("ILLEGAL", ("FAILED", 4))
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_copies_is_killed_when_a_lease_is_lost(room, endless):
     copying = Deferred.fromCoroutine(job(room, outside("nbd://127.0.0.1"), volume(2)))
     while not (children := await deferToThread(sleeping)):
         """Until it runs."""

@@ -228,6 +228,8 @@ class Storage:
         """Gives the SPM role back and stops watching. What machines use stays as it is."""
         self.election.stop()
         self.references.stop()
+        if made(self.sdm):
+            await self.sdm.jobs.close()
         if made(self.nbd):
             await self.nbd.close()
         await self.monitors.close(leave=False)

@@ -73,9 +73,12 @@ class JobRegistry:
         }
 
     async def close(self) -> None:
-        """Ends what runs."""
-        for work in list(self._work.values()):
+        """Ends what runs, and comes back when it has given back what it held."""
+        running = list(self._work.values())
+        for work in running:
             work.cancel()
+        for work in running:
+            await work
 
     async def _run(self, job: Job, work: Work) -> None:
         job.status = "running"

@@ -4,19 +4,18 @@ from typing import ClassVar
 
 from virgate.errors import error
 from virgate.node.storage.errors.base import StorageError
+from virgate.node.storage.errors.jobs import AnotherGeneration, NotSupported
 
 
 @error
-class NoExternalLeases(StorageError):
-    code: ClassVar[int] = 2009
+class NoExternalLeases(NotSupported):
     text: ClassVar[str] = "Domain {self.domain} has no external leases: {self.reason}"
     domain: str
     reason: str
 
 
 @error
-class WrongLeaseGeneration(StorageError):
-    code: ClassVar[int] = 911
+class WrongLeaseGeneration(AnotherGeneration):
     text: ClassVar[str] = "The job of lease {self.lease} is of generation {self.found}, not {self.wanted}"
     lease: str
     wanted: int

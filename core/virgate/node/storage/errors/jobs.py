@@ -7,8 +7,14 @@ from virgate.node.storage.errors.base import StorageError
 
 
 @error
-class WrongGeneration(StorageError):
+class AnotherGeneration(StorageError):
+    """Somebody worked on it since the client looked."""
+
     code: ClassVar[int] = 911
+
+
+@error
+class WrongGeneration(AnotherGeneration):
     text: ClassVar[str] = "Volume {self.volume} is of generation {self.found}, not {self.wanted}: it was changed"
     volume: str
     wanted: int | None
@@ -65,9 +71,15 @@ class CannotChangeBitmaps(StorageError):
 
 @error
 class NotSupported(StorageError):
+    """What a domain cannot hold."""
+
     code: ClassVar[int] = 2009
-    text: ClassVar[str] = "Not supported: {self.reason}"
-    reason: str
+
+
+@error
+class BitmapsNotSupported(NotSupported):
+    text: ClassVar[str] = "Volume {self.volume} cannot have bitmaps: it is raw, or of a domain below version 4"
+    volume: str
 
 
 @error

@@ -11,7 +11,7 @@ from virgate.hookspecs.storage import Kind
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.domains.domains import Domains
 from virgate.node.storage.errors import CannotCopyImage, ProgramFailed, VolumeNotWritable
-from virgate.node.storage.errors.jobs import CannotUpdateVolume, NotSupported
+from virgate.node.storage.errors.jobs import BitmapsNotSupported, CannotUpdateVolume
 from virgate.node.storage.formats.volume_metadata import (
     MAX_GENERATION,
     Legality,
@@ -65,7 +65,7 @@ class Sdm:
                 raise VolumeNotWritable(other.volume)
             bitmaps = bitmaps and chain[-1].metadata.format is VolumeFormat.COW
             if bitmaps and (there.metadata.format is not VolumeFormat.COW or compat(target.version) == OLD_LEVEL):
-                raise NotSupported(f"volume {other.volume} cannot have bitmaps, for it is raw or of an old domain")
+                raise BitmapsNotSupported(other.volume)
             metadata = await held.enter_async_context(operation(target, ends[1]))
             await held.enter_async_context(source.images.used(one.image, one.volume))
             await held.enter_async_context(target.images.used(other.image, other.volume))

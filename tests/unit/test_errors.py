@@ -22,12 +22,14 @@ SHARED = {
     40: "what was asked for is not to be had, or not yet",
     41: "a disk or drive keeps what it is on",
     44: "not done here",
+    48: "a snapshot was not made, or nobody knows yet whether it was",
     56: "a device is as it was before",
     59: "a machine has disks that are thrown away at its end",
     75: "the guest, its agent or the hypervisor can never do it",
     78: "a script forbade it; the message says which, in words that old clients know",
     91: "a parameter of a newer verb cannot be meant",
     99: "the daemon cannot answer yet",
+    200: "anything of storage without a code of its own",
     1000: "a parameter can never be right",
 }
 """Codes that the old API gives to more than one situation."""

@@ -60,7 +60,7 @@ class LeasedDrive(MachineError):
 
 @error
 class SnapshotFailed(MachineError):
-    """All disks are on the volumes that they were on."""
+    """All disks are on the volumes that they were on, as far as was seen."""
 
     code: ClassVar[int] = 48
     text: ClassVar[str] = "Snapshot failed: {self.detail}"
@@ -69,16 +69,13 @@ class SnapshotFailed(MachineError):
 
 
 @error
-class SnapshotUnseen(MachineError):
+class SnapshotUnseen(SnapshotFailed):
     """The disks are all on their new volumes or all on the old ones: the machine shows which when libvirt is back."""
 
-    code: ClassVar[int] = 48
     text: ClassVar[str] = (
         "Snapshot failed: {self.detail} in the middle of it. "
         "Where the disks are is seen when libvirt is back; {self.advice}"
     )
-    vm: str
-    detail: str
     advice: str
 
 

@@ -120,7 +120,6 @@ def _bare_extensions(pool: Pool) -> float:
 
 
 def _grown(pool: Pool, node: Node, rounds: int) -> list[dict[str, object]]:
-    node.renew()
     disk = _thin(pool)
     pool.prepare(disk, node)
     found = [grow(node, pool, disk, room) for room in range(3 * STEP, (3 + rounds) * STEP, STEP)]

@@ -11,6 +11,8 @@ from typing import Any
 from lab.network import Network
 
 PATIENCE = 60.0
+IDLE = 20.0
+"""Seconds without a call after which a thread's next one makes a new connection: after 60 the daemon closes it."""
 
 
 class Refused(Exception):
@@ -32,14 +34,13 @@ class Caller:
 
     @property
     def api(self) -> Any:
-        """A plain `xmlrpc.client.ServerProxy`."""
+        """A plain `xmlrpc.client.ServerProxy`; a new one when the daemon may have closed the last one's connection."""
+        if time.monotonic() - getattr(self._mine, "asked", 0.0) > IDLE:
+            self._mine.__dict__.clear()
+        self._mine.asked = time.monotonic()
         if not hasattr(self._mine, "proxy"):
             self._mine.proxy = xmlrpc.client.ServerProxy(self._url, transport=self._transport(), allow_none=True)
         return self._mine.proxy
-
-    def renew(self) -> None:
-        """The daemon closes a connection that says nothing for a minute: the next call of this thread makes another."""
-        self._mine.__dict__.clear()
 
     def call(self, verb: str, *arguments: Any) -> dict[str, Any]:
         """The members of the answer; Refused when its code is not 0, OSError when the daemon is not there."""

@@ -152,8 +152,11 @@ class Pool:
         _, version, host = self.status(node)
         try:
             node.do("spmStart", self.id, host, str(version), 0, "false", 250, seconds=seconds)
-        except Refused:  # it may have been elected meanwhile
-            if self.status(node)[0] != "SPM":
+        except Refused:  # it may have been elected meanwhile, or stand for election now
+            ends = time.monotonic() + seconds
+            while (role := self.status(node)[0]) == "Contend" and time.monotonic() < ends:
+                time.sleep(0.1)
+            if role != "SPM":
                 raise
         self.spm = node
 

@@ -71,22 +71,13 @@ def site() -> Iterator[Site]:
             watching.enter_context(Watcher(BlockLeases(san.server.file(san.iqn, lun)), timeline, name=f"disk {lun}"))
             for lun in (1, 2, 3)
         ]
-        for node in (east, west):  # one of them said nothing for a minute
-            node.renew()
         ours.found(east)
-        west.renew()
         theirs = Pool([west], [third]).found(west)
         try:
             yield Site(ours, theirs, timeline, watchers)
         finally:
             timeline.logs([east, west], "SPM", "is not usable")
             timeline.keep("block-repeats")
-
-
-@pytest.fixture(autouse=True)
-def connections(site: Site) -> None:
-    for pool in (site.ours, site.theirs):
-        pool.spm.renew()
 
 
 def contents(pool: Pool, disks: list[Disk]) -> list[dict[str, Any]]:
@@ -183,7 +174,6 @@ def move_all(site: Site, disks: list[Disk], target: str) -> list[Disk]:
     ]
     with ThreadPoolExecutor() as waiting:
         list(waiting.map(lambda task: pool.spm.task(task, seconds=180), tasks))
-    pool.spm.renew()  # this thread said nothing meanwhile
     kinds = ["block" if domain != site.files else "file" for domain in (disks[0].domain, target)]
     said = f"{len(disks)} disks moved from {kinds[0]} to {kinds[1]} in {time.monotonic() - began:.1f} s"
     site.note(said)

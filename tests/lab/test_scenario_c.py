@@ -57,12 +57,6 @@ def pool(lab: Lab, san: San) -> Pool:
     return Pool(nodes, [Place(ISCSI, san.iqn, domain=domain)]).found(nodes[0])
 
 
-@pytest.fixture(autouse=True)
-def connections(pool: Pool) -> None:
-    for node in pool.nodes:
-        node.renew()
-
-
 @pytest.fixture(scope="module")
 def told(pool: Pool) -> Iterator[Figures]:
     made = Figures()
@@ -83,7 +77,7 @@ def thin(pool: Pool, mib: int = 230) -> Disk:
 def fill(pool: Pool, node: Node, told: Figures) -> set[str]:
     """Fills a volume and keeps it ahead of what is written; the roads that were gone."""
     disk = thin(pool)
-    filler = Filler(node, pool.prepare(disk, node), FILLED * MIB, pause=300)
+    filler = Filler(node, pool.prepare(disk, node), FILLED * MIB, pause=600)
     room, roads = 256, set()
     try:
         while not filler.ended:
@@ -97,7 +91,6 @@ def fill(pool: Pool, node: Node, told: Figures) -> set[str]:
                 told.timeline.note(
                     node.name, f"{room} MiB by {answer['road']} in {took:.2f} s, {written} MiB are written"
                 )
-            node.call("ping")  # a connection that says nothing for a minute is closed
             time.sleep(0.2)
         filler.check()
         told.timeline.note(node.name, f"all {FILLED} MiB are written without an error")

@@ -72,10 +72,13 @@ class Traveller:
 
     def agent_is_heard(self, host: DaemonHost) -> None:
         """Waits until the agent itself said all that clients want to know."""
-        host.until(lambda: host.stats(self.vm).get("appsList"), "the agent is heard", 60)
-        stats = host.stats(self.vm)
-        assert stats["guestIPs"] == ADDRESS and stats["guestFQDN"] == NAME, stats
-        assert any(one.startswith("virgate-guest-") for one in stats["appsList"])
+
+        def told() -> bool:
+            stats = host.stats(self.vm)
+            names = stats.get("guestIPs"), stats.get("guestFQDN")
+            return names == (ADDRESS, NAME) and any(one.startswith("virgate-guest-") for one in stats["appsList"])
+
+        host.until(told, "the agent is heard", 60)
 
     def on_disk(self) -> list[int]:
         """The numbers from the first block on, as far as something is written."""

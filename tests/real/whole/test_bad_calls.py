@@ -26,7 +26,7 @@ USUAL = {"form": 5, "allocation": 2, "size": "1048576", "legality": "LEGAL", "wh
 USUAL |= {"operation": 1, "disk_type": "DATA", "role": 6}
 USUAL |= {"block_size": 512}
 NOTHING = {"string": "", "integer": 1, "boolean": False, "struct": {}, "array": [], "any": "", "uuid": BLANK}
-REFUSED_FIRST = {"downloadImage", "uploadImage", "moveMultipleImages", "sparsifyImage"}
+REFUSED_FIRST = {"downloadImage", "uploadImage", "moveMultipleImages", "sparsifyImage", "prepareMerge", "finalizeMerge"}
 """What they are to do says nothing with empty arguments, which is told before anybody looks for the ids."""
 LOOKED_AT_FIRST = {"monitorCommand": 44, "vmUpdateDevice": 11, "getDiskAlignment": 44}
 """What is wrong whatever the machine: monitors are closed, no device is named, alignment is of disks without one."""

@@ -83,6 +83,15 @@ class BitmapsNotSupported(NotSupported):
 
 
 @error
+class LevelNotSupported(NotSupported):
+    text: ClassVar[str] = (
+        "Volume {self.volume} keeps its qcow2 header: hosts of version {self.version} domains may not know a newer one"
+    )
+    volume: str
+    version: int
+
+
+@error
 class CannotUpdateVolume(StorageError):
     code: ClassVar[int] = 235
     text: ClassVar[str] = "Cannot update volume {self.volume}: {self.reason}"

@@ -15,7 +15,7 @@ from virgate.hookspecs.storage import Kind
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.errors import IncorrectFormat, ProgramFailed, VolumeNotWritable
 from virgate.node.storage.errors.images import CannotSparsify, NotSparse
-from virgate.node.storage.errors.jobs import CannotUpdateVolume, NotSupported, SharedNotWritable, UnexpectedState
+from virgate.node.storage.errors.jobs import CannotUpdateVolume, LevelNotSupported, SharedNotWritable, UnexpectedState
 from virgate.node.storage.formats.volume_metadata import Allocation, Legality, VolumeFormat, VolumeMetadata, VolumeRole
 from virgate.node.storage.images import sparsifying
 from virgate.node.storage.images.jobs import Jobs, on_image
@@ -56,7 +56,7 @@ class Upkeep:
             if metadata.role is VolumeRole.SHARED:
                 raise SharedNotWritable(name)
             if compat(domain.version) == OLD_LEVEL:
-                raise NotSupported(f"hosts of domain {domain.id} of version {domain.version} may not know {NEW_LEVEL}")
+                raise LevelNotSupported(name, domain.version)
             async with _opened(domain, target.address) as path:
                 try:
                     await self.qemu.amend(path, NEW_LEVEL)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,11 @@ def runs(pid: int) -> int:
 
 def inherits(pid: int) -> bool:
     pipe = os.readlink(f"/proc/self/fd/{writers().writing}")
-    return any(os.readlink(entry) == pipe and os.access(entry, os.W_OK) for entry in Path(f"/proc/{pid}/fd").iterdir())
+    found = False
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # what a starting program opened for a moment
+            found |= os.readlink(entry) == pipe and os.access(entry, os.W_OK)
+    return found
 
 
 @pytest_twisted.ensureDeferred

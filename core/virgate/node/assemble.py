@@ -20,13 +20,10 @@ from virgate.node.host.host import Host
 from virgate.node.host.report import OVERHEAD_MIB, MachinesReport
 from virgate.node.node import Node
 from virgate.node.peers.endpoint import Endpoint
-from virgate.node.storage.assembling import OPERATIONS
+from virgate.node.storage.assembling import OPERATIONS, Surroundings
 from virgate.node.storage.assembling import assemble as assemble_storage
-from virgate.node.storage.devices.settings import DeviceSettings
 from virgate.node.storage.images.contents import Contents
-from virgate.node.storage.mailbox.settings import MailboxSettings
 from virgate.node.storage.manager import Storage
-from virgate.node.storage.pools.settings import SpmSettings
 from virgate.node.storage.settings import StorageSettings
 from virgate.node.storage.thin.policy import Policy
 from virgate.node.storage.thin.settings import ThinSettings
@@ -130,26 +127,22 @@ def _sockets(settings: Settings, places: Places) -> tuple[Path, Path]:
 
 
 def _storage(settings: Settings, places: Places, hooks: Hooks, events: EventBus, host: Callable[[], str]) -> Storage:
-    values, recoveries, thin = settings[StorageSettings], Recoveries(), settings[ThinSettings]
-    storage = assemble_storage(
-        values,
+    values, recoveries = settings[StorageSettings], Recoveries()
+    around = Surroundings(
         repository=Path(values.repository) if values.repository else places.state_dir / "data-center",
-        run_dir=places.run_dir,
         state_dir=places.state_dir,
+        run_dir=places.run_dir,
         helpers=Helpers(OPERATIONS, heartbeat=min(5.0, values.patience / 3), patience=values.patience),
         hooks=hooks,
         events=events,
         tasks=Tasks(recoveries, events, settings[TaskSettings]),
         recoveries=recoveries,
         locks=Locks(_reactor, settings[TaskSettings].lock_timeout),
-        host=host,
-        spm=settings[SpmSettings],
-        mailbox=settings[MailboxSettings],
-        thin=thin,
+        clock=_reactor,
         endpoint=_endpoint(settings, places),
+        host=host,
     )
-    storage.domains.device_settings = settings[DeviceSettings]
-    return storage
+    return assemble_storage(settings, around)
 
 
 def _endpoint(settings: Settings, places: Places) -> Endpoint:

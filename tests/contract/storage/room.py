@@ -10,11 +10,11 @@ from twisted.internet.defer import Deferred
 
 from virgate.api.dispatch import Api
 from virgate.api.verb import Caller
+from virgate.config import Settings
 from virgate.events import EventBus
 from virgate.hookspecs import leases, storage
-from virgate.node.storage.assembling import OPERATIONS, assemble
+from virgate.node.storage.assembling import OPERATIONS, Surroundings, assemble
 from virgate.node.storage.images.qemu_img import QemuImg
-from virgate.node.storage.settings import StorageSettings
 from virgate.node.tasks.locks import Locks
 from virgate.node.tasks.manager import Tasks
 from virgate.node.tasks.recoveries import Recoveries
@@ -49,9 +49,9 @@ class Room:
         reactor: Any = clock
         if reactor is None:
             from twisted.internet import reactor
-        self.storage = assemble(
-            StorageSettings(),
+        around = Surroundings(
             repository=base / "data-center",
+            state_dir=base,
             run_dir=base / "run",
             helpers=self.helpers,
             hooks=self.hooks,
@@ -62,6 +62,7 @@ class Room:
             clock=reactor,
             qemu=qemu,
         )
+        self.storage = assemble(Settings(), around)
         self.node: Any = SimpleNamespace(
             storage=self.storage, tasks=self.tasks, events=self.events, hooks=self.hooks, ready=True, broken=False
         )
@@ -110,6 +111,13 @@ class Room:
         """As `task`, and the task must have succeeded."""
         status = await self.task(verb, *arguments)
         assert (status["taskState"], status["taskResult"], status["code"]) == ("finished", "success", 0), status
+
+    async def job(self, verb: str, id: str, *arguments: Any) -> dict[str, Any]:
+        """Starts a job of this host and waits for its end; what `getJobs` tells of it."""
+        await self.ask(verb, id, *arguments)
+        if work := self.storage.job_registry._work.get(id):
+            await work
+        return dict((await self.ask("getJobs", "", [id]))["jobs"][id])
 
     def folder(self, name: str) -> str:
         folder = self.base / name

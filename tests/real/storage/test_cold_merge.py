@@ -38,12 +38,7 @@ def bitmap(room, number, *words, name="b"):
 
 async def job(room, verb, *arguments, number):
     """How it ended: its status, and the code of its error."""
-    id = uuid(9, number)
-    await room.ask(verb, id, *arguments)
-    work = room.storage.sdm.jobs._work.get(id)
-    if work is not None:
-        await work
-    told = (await room.ask("getJobs", "", [id]))["jobs"][id]
+    told = await room.job(verb, uuid(9, number), *arguments)
     return told["status"], told.get("error", {}).get("code", 0)
 
 

@@ -84,11 +84,7 @@ def outside(url, **others):
 
 
 async def job(room, *ends, id=JOB):
-    await room.ask("sdmCopyData", id, *ends)
-    work = room.storage.sdm.jobs._work.get(id)
-    if work is not None:
-        await work
-    told = (await room.ask("getJobs", "", [id]))["jobs"][id]
+    told = await room.job("sdmCopyData", id, *ends)
     return told["status"], told.get("error", {}).get("code"), told.get("error", {}).get("message", "")
 
 
@@ -163,7 +159,7 @@ async def test_a_copy_that_fails_says_so_in_the_lease_and_cannot_be_tried_again(
     assert (status, code, "nobody" in said) == ("failed", 261, True)
     assert ((await room.info(2))["legality"], await told(room)) == ("LEGAL", ("FAILED", 4))
     url = serve(tmp_path / "there")
-    assert room.storage.sdm.jobs._jobs.pop(JOB).status == "failed"
+    assert room.storage.job_registry._jobs.pop(JOB).status == "failed"
     assert (await job(room, outside(url), volume(2)))[:2] == ("failed", 912)
 
 
@@ -210,7 +206,7 @@ async def test_the_end_of_the_daemon_ends_what_copies_and_is_told_in_the_lease(r
     copying = Deferred.fromCoroutine(job(room, outside("nbd://127.0.0.1"), volume(2)))
     while not await deferToThread(sleeping):
         """Until it runs."""
-    await room.storage.sdm.jobs.close()
+    await room.storage.job_registry.close()
     assert ((await copying)[0], await deferToThread(sleeping), WrittenLease.held_by) == ("failed", [], {})
     assert ((await room.info(2))["legality"], await told(room)) == ("ILLEGAL", ("FAILED", 4))
 

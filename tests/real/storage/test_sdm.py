@@ -30,11 +30,7 @@ def volume(number, image=1, domain=1, **others):
 
 
 async def job(room, verb, *arguments, id=JOB):
-    await room.ask(verb, id, *arguments)
-    work = room.storage.sdm.jobs._work.get(id)
-    if work is not None:
-        await work
-    return (await room.ask("getJobs", "", [id]))["jobs"][id]
+    return await room.job(verb, id, *arguments)
 
 
 async def two(room):

@@ -31,12 +31,8 @@ def program(tmp_path, monkeypatch, script):
 
 
 async def job(room, verb, *arguments, id=JOB):
-    await room.ask(verb, id, *arguments)
-    work = room.storage.sdm.jobs._work.get(id)
-    if work is not None:
-        await work
-    told = (await room.ask("getJobs", "", [id]))["jobs"].get(id)
-    room.storage.sdm.jobs._jobs.pop(id)
+    told = await room.job(verb, id, *arguments)
+    room.storage.job_registry._jobs.pop(id)
     return told["status"], told.get("error", {}).get("code"), told.get("error", {}).get("message", "")
 
 

@@ -61,7 +61,7 @@ async def update_volume(node: Node, job: Uuid, volume: Struct, changes: Struct) 
 @verb("Host.getJobs", xmlrpc="getJobs", family=STORAGE)
 async def jobs(node: Node, job_type: Anything = None, job_ids: Array = ()) -> Reply:  # type: ignore[assignment]
     """Jobs of this host, and how those of the last hour ended."""
-    return Reply({"jobs": node.storage.sdm.jobs.told(job_type, job_ids)})
+    return Reply({"jobs": node.storage.job_registry.told(job_type, job_ids)})
 
 
 @verb("Volume.measure", xmlrpc="measureVolume", family=STORAGE)

@@ -1,19 +1,19 @@
 """The front of the room: everything a node does with storage hangs on one `Storage` value."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from attrs import frozen
 
 from virgate.hookspecs.leases import LeaseParameters
-from virgate.node.storage.domains.domains import Domains, FilesOf, storage_type
+from virgate.node.storage.domains.domains import FilesOf, storage_type
 from virgate.node.storage.domains.making import DomainMaker, check_name
 from virgate.node.storage.domains.monitor import Monitors
 from virgate.node.storage.errors import DomainNameTooLong, IsMemberOfPool, NoPoolConnected, PoolIsConnected
 from virgate.node.storage.images.images import Images
 from virgate.node.storage.images.protection import Protection
 from virgate.node.storage.images.volumes import Volumes
-from virgate.node.storage.late import made
+from virgate.node.storage.late import LateManagers
 from virgate.node.storage.pools.election import Election
 from virgate.node.storage.pools.making import NAME_LIMIT, PoolMaker
 from virgate.node.storage.pools.members import Members
@@ -23,35 +23,16 @@ from virgate.node.storage.servers.references import References
 from virgate.node.storage.servers.servers import Servers
 from virgate.node.storage.thin.growing import Growing
 from virgate.node.storage.thin.services import Mailboxes
-from virgate.node.storage.values import Class, Clock
-from virgate.node.tasks.locks import Locks, storage
+from virgate.node.storage.values import Class
+from virgate.node.tasks.locks import storage
 from virgate.node.tasks.manager import Tasks
 
-if TYPE_CHECKING:
-    from virgate.node.storage.external_leases import ExternalLeases
-    from virgate.node.storage.images.copying import Copying
-    from virgate.node.storage.images.iso_files import IsoFiles
-    from virgate.node.storage.images.merging import Merging
-    from virgate.node.storage.images.moving import Moving
-    from virgate.node.storage.images.moving_many import ManyMoves
-    from virgate.node.storage.images.remote import Remote
-    from virgate.node.storage.images.sparsifying import Sparsifying
-    from virgate.node.storage.images.transfer import Transfers
-    from virgate.node.storage.nbd.servers import NbdServers
-    from virgate.node.storage.pools.machine_files import MachineFiles
-    from virgate.node.storage.sdm.bitmaps import Bitmaps
-    from virgate.node.storage.sdm.external import ExternalCopies
-    from virgate.node.storage.sdm.merging import ColdMerge
-    from virgate.node.storage.sdm.sdm import Sdm
-    from virgate.node.storage.sdm.upkeep import Upkeep
 
-
-@frozen(kw_only=True)
-class Storage:
+@frozen(kw_only=True, slots=False)
+class Storage(LateManagers):
     """The managers of storage. Each owns its fields; they share domains, locks and tasks."""
 
     repository: Repository
-    domains: Domains
     servers: Servers
     references: References
     maker: DomainMaker
@@ -62,73 +43,11 @@ class Storage:
     monitors: Monitors
     volumes: Volumes
     images: Images
-    copying: "Copying"
-    moving: "Moving"
-    merging: "Merging"
-    transfers: "Transfers"
-    files: "IsoFiles"
-    machine_files: "MachineFiles"
     protection: Protection
-    sdm: "Sdm"
-    nbd: "NbdServers"
     mailboxes: Mailboxes
     growing: Growing
     tasks: Tasks
-    locks: Locks
     helpers: FilesOf
-    clock: Clock
-    host: Callable[[], str]
-    """Answers the hardware id of this host."""
-
-    @property
-    def external_leases(self) -> "ExternalLeases":
-        from virgate.node.storage.external_leases import ExternalLeases
-
-        return ExternalLeases(self.images.jobs, self.clock, self.host)
-
-    @property
-    def cold_merge(self) -> "ColdMerge":
-        from virgate.node.storage.sdm.merging import ColdMerge
-
-        return ColdMerge(self.images.jobs, self.sdm.jobs, self.volumes.qemu)
-
-    @property
-    def bitmaps(self) -> "Bitmaps":
-        from virgate.node.storage.sdm.bitmaps import Bitmaps
-
-        return Bitmaps(self.sdm)
-
-    @property
-    def external_copies(self) -> "ExternalCopies":
-        from virgate.node.storage.images.qemu_served import QemuServed
-        from virgate.node.storage.sdm.external import ExternalCopies
-
-        qemu = QemuServed.like(self.volumes.qemu)
-        return ExternalCopies(self.domains, self.locks, qemu, self.sdm.jobs, self.external_leases)
-
-    @property
-    def many_moves(self) -> "ManyMoves":
-        from virgate.node.storage.images.moving_many import ManyMoves
-
-        return ManyMoves(self.moving)
-
-    @property
-    def upkeep(self) -> "Upkeep":
-        from virgate.node.storage.sdm.upkeep import Upkeep
-
-        return Upkeep(self.images.jobs, self.sdm.jobs, self.volumes.qemu)
-
-    @property
-    def remote(self) -> "Remote":
-        from virgate.node.storage.images.remote import Remote
-
-        return Remote(self.images.jobs, self.volumes.qemu)
-
-    @property
-    def sparsifying(self) -> "Sparsifying":
-        from virgate.node.storage.images.sparsifying import Sparsifying
-
-        return Sparsifying(self.images.jobs, self.volumes.qemu)
 
     async def create_pool(
         self, pool: str, name: str, master: str, domains: Sequence[str], version: int, lease: LeaseParameters | None
@@ -228,10 +147,7 @@ class Storage:
         """Gives the SPM role back and stops watching. What machines use stays as it is."""
         self.election.stop()
         self.references.stop()
-        if made(self.sdm):
-            await self.sdm.jobs.close()
-        if made(self.nbd):
-            await self.nbd.close()
+        await self.end_work()
         await self.monitors.close(leave=False)
         await self.mailboxes.left()
         await self.pools.close()

@@ -18,6 +18,3 @@ class SpmSettings:
     priority: int = option(
         5, "How soon this host contends, 10 before the others; 0: it never does.", and_(ge(0), le(10))
     )
-
-
-DEFAULTS = SpmSettings()

@@ -55,14 +55,16 @@ class JobRegistry:
     clock: Clock
     events: EventBus = field(factory=EventBus)
     _jobs: dict[str, Job] = field(factory=dict)
-    _work: dict[str, Any] = field(factory=dict)
+    _work: dict[str, Deferred[None]] = field(factory=dict)
 
     def start(self, id: str, description: str, work: Work, type: str = "storage") -> Job:
         """`InvalidParameter` (1000) for an id that is known already: a client that asks twice gets one job."""
         if id in self._jobs:
             raise InvalidParameter("job_id", id)
         job = self._jobs[id] = Job(id, description, type)
-        self._work[id] = Deferred.fromCoroutine(self._run(job, work))
+        running = Deferred.fromCoroutine(self._run(job, work))
+        if job.status == "running":  # not over already
+            self._work[id] = running
         return job
 
     def told(self, type: str | None = None, ids: Sequence[str] = ()) -> dict[str, dict[str, Any]]:

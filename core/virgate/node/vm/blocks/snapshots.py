@@ -68,4 +68,4 @@ def begin(
                 await blocks.abort_domain_job(machine.means.domains, machine.id)
             raise SnapshotFailed(machine.id, f"it was not done in {limit} minutes") from None
 
-    owner.storage.sdm.jobs.start(id, "snapshot_vm", work, "virt")
+    owner.storage.job_registry.start(id, "snapshot_vm", work, "virt")

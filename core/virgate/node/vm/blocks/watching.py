@@ -45,7 +45,7 @@ class Blocks:
                 self.storage.volumes,
                 LiveChain(self.storage.images.jobs),
                 self.room,
-                lambda: self.storage.sdm.jobs,
+                lambda: self.storage.job_registry,
                 self._means.reactor,
                 self._means.settings.job_period,
             )

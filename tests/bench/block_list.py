@@ -12,11 +12,11 @@ import time
 import uuid
 from pathlib import Path
 
+from contract.storage.block_house import SD, House
 from contract.storage.disks import disks
 from contract.storage.room import POOL
 from contract.storage.room import uuid as known
 from lab.process import run
-from real.storage.test_block_domains import SD, House
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 

@@ -1,8 +1,9 @@
 """A check of a domain that is a real volume group, and a check in the middle of other work."""
 
 import pytest_twisted
+from contract.storage.block_house import SD
 from contract.storage.room import uuid
-from real.storage.test_block_domains import SD, house
+from real.storage.test_block_domains import house
 from twisted.internet.defer import Deferred
 
 from virgate.node.tasks.locks import image, storage

@@ -1,142 +1,27 @@
 """Block domains on one host: real LVM, real bytes, loop devices in the place of disks and of logical volumes."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
-
 import pytest
 import pytest_twisted
-from attrs import evolve, frozen
-from contract.storage.disks import GIB, disks, private_lvm
-from contract.storage.loop_lvm import LoopLvm
-from contract.storage.room import BLANK, POOL, Room, uuid
+from contract.storage.block_house import EXTENT, KIND, SD, House, a_volume
+from contract.storage.disks import GIB
+from contract.storage.room import BLANK, POOL, uuid
 from lab.process import run
 
-from virgate import hookimpl
-from virgate.hookspecs.leases import LeaseSpace
-from virgate.hookspecs.storage import Kind
 from virgate.node.storage.block import master
 from virgate.node.storage.block.domain import CHECK_INTERVAL
-from virgate.node.storage.devices.settings import DeviceSettings
 from virgate.node.storage.domains.upgrade import upgrade
 from virgate.node.storage.errors import DomainAccess, UnsupportedVersion
 from virgate.node.storage.formats import domain_metadata, physical_volumes, xleases
 from virgate.node.storage.formats.volume_metadata import (
-    Allocation,
-    VolumeFormat,
-    VolumeMetadata,
     decode,
     encode_slot,
 )
-from virgate.units import Size
-from virgate_plugins.leases.local import LocalLease
-
-EXTENT = 128 << 20
-SD = uuid(2)
-KIND = 101
-
-
-@frozen
-class LoopDisks:
-    """Disks that are there without connecting; one host only."""
-
-    name: ClassVar[str] = "LOOPDISKS"
-    number: ClassVar[int] = KIND
-    kind: ClassVar[Kind] = Kind.BLOCK
-
-    @classmethod
-    def read(cls, parameters: Mapping[str, Any]) -> "LoopDisks":
-        return cls()
-
-    @classmethod
-    def check_remote(cls, remote: str) -> None:
-        """Whatever a volume group's UUID looks like."""
-
-    @classmethod
-    def lease(cls, version: int) -> str:
-        return "on devices"
-
-    async def connect(self, host: Any) -> None:
-        await host.rescan()
-
-    async def disconnect(self, host: Any) -> None: ...
-
-
-class DeviceLease(LocalLease):
-    """That of local domains follows no links; special volumes are shown by links."""
-
-    def __init__(self, space: LeaseSpace) -> None:
-        super().__init__(evolve(space, ids=space.ids.resolve()))
-
-
-class Plugin:
-    __name__ = "loop disks"
-
-    @hookimpl
-    def storage_domain_type(self, name: str) -> type[LoopDisks] | None:
-        return LoopDisks if name in ("loopdisks", str(KIND)) else None
-
-    @hookimpl
-    def lease_manager(self, name: str) -> type[DeviceLease] | None:
-        return DeviceLease if name == "on devices" else None
-
-
-class House:
-    """A room with disks, opened again as after a restart of the daemon."""
-
-    def __init__(self, base: Any, devices: list[str]) -> None:
-        self.base, self.devices = base, devices
-
-    async def open(self) -> "House":
-        self.room = Room(self.base, plugins=[Plugin()])
-        domains = self.domains = self.room.storage.domains
-        domains.device_settings = DeviceSettings(whitelist=self.devices)
-        self.lvm = LoopLvm(domains.devices.paths_for_lvm, domains.devices.rescan, root=self.base / "dev")
-        domains._lvm = self.lvm
-        await self.room.start()
-        return self
-
-    async def close(self) -> None:
-        try:
-            if self.room.storage.pools.connected is not None:
-                await self.room.call("spmStop", POOL)
-                await self.room.call("disconnectStoragePool", POOL, 1, POOL)
-            await self.room.stop()
-        finally:
-            self.lvm.end()
-
-    def guids(self, *numbers: int) -> list[str]:
-        return [self.devices[number].rpartition("/")[2] for number in numbers]
-
-    async def group(self, *numbers: int) -> str:
-        return str((await self.room.ask("createVG", SD, self.guids(*numbers)))["uuid"])
-
-    async def domain(self, *numbers: int, version: str = "5") -> str:
-        group = await self.group(*numbers)
-        await self.room.ask("createStorageDomain", KIND, SD, "a block domain", group, 1, version)
-        return SD
-
-    async def pool(self, *, version: str = "5") -> None:
-        await self.domain(0, version=version)
-        await self.room.ask("createStoragePool", 0, POOL, "dc1", SD, [SD], 1, "ON", 5, 60, 10, 3)
-        await self.room.connect()
-        await self.room.start_spm()
-
-    async def tags(self) -> frozenset[str]:
-        return (await self.lvm.group(SD, fresh=True)).tags
-
-    def read(self, name: str, start: int, length: int) -> bytes:
-        with self.lvm.path(SD, name).open("rb") as file:
-            file.seek(start)
-            return file.read(length)
 
 
 @pytest_twisted.async_yield_fixture
 async def house(tmp_path, monkeypatch):
-    private_lvm(monkeypatch, tmp_path / "lvm")
-    with disks(tmp_path, [12 * GIB, 2 * GIB]) as devices:
-        made = await House(tmp_path, list(devices)).open()
+    async with House.opened(tmp_path, monkeypatch, 12 * GIB, 2 * GIB) as made:
         yield made
-        await made.close()
 
 
 @pytest_twisted.ensureDeferred
@@ -390,17 +275,6 @@ async def test_devices_of_an_active_domain_stay(house):
     await house.pool()
     assert await house.room.code("reduceStorageDomain", SD, house.guids(0)[0]) == 382
     assert await house.room.code("moveStorageDomainDevice", SD, house.guids(0)[0]) == 382
-
-
-def a_volume() -> VolumeMetadata:
-    return VolumeMetadata(
-        domain=SD,
-        image=uuid(3),
-        capacity=Size.gib(1),
-        format=VolumeFormat.RAW,
-        allocation=Allocation.PREALLOCATED,
-        description="a disk",
-    )
 
 
 @pytest_twisted.ensureDeferred

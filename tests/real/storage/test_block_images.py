@@ -6,11 +6,11 @@ Volumes stay in one extent here, because such a device is one piece of a disk; t
 import pytest
 import pytest_twisted
 from attrs import define, evolve
-from contract.storage.disks import GIB, disks, private_lvm
+from contract.storage.block_house import House
+from contract.storage.disks import GIB
 from contract.storage.loop_lvm import LoopLvm
 from contract.storage.room import BLANK, POOL, uuid
 from lab.process import run
-from real.storage.test_block_domains import House
 
 from virgate.node.storage.block import tags
 
@@ -94,12 +94,9 @@ class Images(House):
 
 @pytest_twisted.async_yield_fixture
 async def house(tmp_path, monkeypatch):
-    private_lvm(monkeypatch, tmp_path / "lvm")
-    with disks(tmp_path, [12 * GIB]) as devices:
-        made = await Images(tmp_path, list(devices)).open()
+    async with Images.opened(tmp_path, monkeypatch, 12 * GIB) as made:
         await made.pool()
         yield made
-        await made.close()
 
 
 @pytest.mark.parametrize("form", [RAW, COW])

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import pytest_twisted
 from attrs import evolve
-from contract.storage.disks import GIB, disks, private_lvm
+from contract.storage.block_house import SD, a_volume
+from contract.storage.disks import GIB
 from contract.storage.room import BLANK, POOL, uuid
-from real.storage.test_block_domains import SD, a_volume
 from real.storage.test_block_images import COW, EXTENT, FILES, RAW, Images
 
 from virgate.node.storage.block import tags
@@ -67,11 +67,8 @@ class Old(Images):
 
 @pytest_twisted.async_yield_fixture
 async def house(tmp_path, monkeypatch):
-    private_lvm(monkeypatch, tmp_path / "lvm")
-    with disks(tmp_path, [12 * GIB, 2 * GIB]) as devices:
-        made = await Old(tmp_path, list(devices)).open()
+    async with Old.opened(tmp_path, monkeypatch, 12 * GIB, 2 * GIB) as made:
         yield made
-        await made.close()
 
 
 @pytest_twisted.ensureDeferred

@@ -10,6 +10,7 @@ import pytest
 from attrs import define, field
 from contract.storage.light import Direct, PlayedQemu, Steps, begun, now
 from contract.storage.room import POOL, Room, uuid
+from contract.storage.written_leases import Plugin, WrittenLease
 from twisted.internet.task import Clock
 
 from virgate import hookimpl
@@ -147,4 +148,15 @@ def pooled(light):
     """A room whose pool has one domain, its master; this host is the SPM."""
     light.pool()
     light.said.clear()
+    return light
+
+
+@pytest.fixture
+def shared(light, monkeypatch):
+    """A pool whose domain has external leases; this host is the SPM."""
+    monkeypatch.setattr(WrittenLease, "held_by", {})
+    monkeypatch.setattr(WrittenLease, "steps", [])
+    light.room.hooks.register(Plugin(), "written leases")
+    light.pool()
+    WrittenLease.steps.clear()
     return light

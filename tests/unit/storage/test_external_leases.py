@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from contract.storage.light import now
 from contract.storage.room import POOL, uuid
-from contract.storage.written_leases import Plugin, WrittenLease, get, put
+from contract.storage.written_leases import WrittenLease, get, put
 
 from virgate.hookspecs.leases import LeaseOwner
 from virgate.node.storage.formats import sanlock
@@ -15,17 +15,6 @@ DOMAIN = uuid(2)
 MIB = 1 << 20
 FIRST, SECOND, THIRD = (f"d4c3b2a1-6f5e-4d8c-9b7a-0f1e2d3c4b{number:02}" for number in (1, 2, 3))
 JOB = {"type": "JOB", "generation": 4, "job_id": uuid(9), "job_status": "PENDING"}
-
-
-@pytest.fixture
-def shared(light, monkeypatch):
-    """A pool whose domain has external leases; this host is the SPM."""
-    monkeypatch.setattr(WrittenLease, "held_by", {})
-    monkeypatch.setattr(WrittenLease, "steps", [])
-    light.room.hooks.register(Plugin(), "written leases")
-    light.pool()
-    WrittenLease.steps.clear()
-    return light
 
 
 def path(room) -> Path:

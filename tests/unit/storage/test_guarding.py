@@ -3,7 +3,7 @@
 import pytest
 from contract.storage.light import now
 from contract.storage.room import uuid
-from contract.storage.written_leases import Plugin, WrittenLease
+from contract.storage.written_leases import WrittenLease
 
 from virgate.node.storage.errors.external_leases import JobMismatch, WrongLeaseGeneration
 from virgate.node.storage.formats import lvb
@@ -20,13 +20,10 @@ def stands_for(**changes):
 
 
 @pytest.fixture
-def shared(light, monkeypatch):
-    monkeypatch.setattr(WrittenLease, "held_by", {})
-    monkeypatch.setattr(WrittenLease, "steps", [])
-    light.room.hooks.register(Plugin(), "written leases")
-    light.pool()
-    light.done("createLease", ADDRESS, VALUE)
-    return light
+def shared(shared):
+    """With the lease of the job."""
+    shared.done("createLease", ADDRESS, VALUE)
+    return shared
 
 
 def status(shared):

@@ -163,14 +163,10 @@ class Client:
         raise AssertionError(f"image {before.image} has {found}: neither {before.volumes} nor {after.volumes}")
 
     def there(self, image: str) -> set[str]:
-        """The legal volumes of an image; none when there is no such image.
-
-        A merge that is done and could not delete what it merged leaves that illegal for the next SPM to sweep.
-        """
+        """The volumes of an image; none when there is no such image."""
         if image not in self.pool.spm.call("getImagesList", self.domain)["imageslist"]:
             return set()
-        volumes = (Disk(self.domain, image, volume) for volume in self.pool.volumes(self.domain, image))
-        return {disk.volume for disk in volumes if self.pool.info(disk)["legality"] == "LEGAL"}
+        return set(self.pool.volumes(self.domain, image))
 
     def _keep(self, chain: Chain) -> None:
         if chain.volumes:

@@ -5,7 +5,9 @@ from contract.storage.light import load, now, seen, write
 from contract.storage.room import BLANK, POOL, uuid
 
 from virgate.node.storage.formats import volume_metadata
+from virgate.node.storage.formats.removal import REMOVED
 from virgate.node.storage.formats.volume_metadata import VolumeFormat
+from virgate.node.storage.operations import OPERATIONS
 
 RAW, COW = VolumeFormat.RAW, VolumeFormat.COW
 SD, OTHER, IMG, NEW = uuid(2), uuid(2, 2), uuid(3), uuid(3, 9)
@@ -355,6 +357,33 @@ def test_a_merge_above_the_base_keeps_the_base(chain):
     chain.done(*merge(2, 3))
     assert (volumes(chain), metadata(chain, 3).parent, metadata(chain, 3).format) == ([1, 3], uuid(4, 1), COW)
     assert load(folder(chain) / uuid(4, 3))["form"] == "raw"
+
+
+def hidden(light):
+    return [path.name for path in folder(light).iterdir() if path.name.startswith(REMOVED)]
+
+
+@pytest.mark.parametrize(("first", "last"), [(1, 2), (2, 3), (1, 3)])
+def test_merged_volumes_that_cannot_be_deleted_are_in_nobodys_way(chain, monkeypatch, first, last):
+    remove = OPERATIONS["remove_volume"]
+
+    def breaks(path):
+        if REMOVED in path:
+            raise OSError(5, "no storage")
+        remove(path)
+
+    with monkeypatch.context() as context:
+        context.setitem(OPERATIONS, "remove_volume", breaks)
+        chain.done(*merge(first, last))
+    left = {uuid(4, number) for number in (1, 2, 3) if not first <= number < last}
+    assert set(chain.ask("getVolumesList", SD, POOL, IMG)["uuidlist"]) == left
+    chain.ask("prepareImage", POOL, SD, IMG, uuid(4, 3))
+    assert seen(folder(chain) / uuid(4, 3), metadata(chain, 3).format) == {0: 1, 1: 2, 2: 3}
+    assert hidden(chain)
+    chain.ask("spmStop", POOL)
+    chain.start_spm()
+    assert not hidden(chain)
+    assert set(chain.ask("getVolumesList", SD, POOL, IMG)["uuidlist"]) == left
 
 
 def test_a_preallocated_base_stays_preallocated(two):

@@ -191,15 +191,15 @@ CHANGES = {
         "cloneImageStructure", given("p", "d", i(5), "o"), made=((5, 5, "o"), (5, 7, "o")), like=((), ()), fine=(212,),
         needs=(5,)),
     "merge into one with a parent": Change(
-        "mergeSnapshots", given("d", "p", "b", i(1), v(2), v(3)), gone=((1, 2),), fine=(252,), leaves=True
+        "mergeSnapshots", given("d", "p", "b", i(1), v(2), v(3)), gone=((1, 2),), fine=(252,),
     ),
     "merge a raw base": Change(
-        "mergeSnapshots", given("d", "p", "b", i(1), v(1), v(2)), gone=((1, 1),), fine=(252,), leaves=True
+        "mergeSnapshots", given("d", "p", "b", i(1), v(1), v(2)), gone=((1, 1),), fine=(252,),
     ),
     "merge a cow base": Change(
-        "mergeSnapshots", given("d", "p", "b", i(5), v(5), v(6)), gone=((5, 5),), fine=(252,), leaves=True, needs=(5,)),
+        "mergeSnapshots", given("d", "p", "b", i(5), v(5), v(6)), gone=((5, 5),), fine=(252,), needs=(5,)),
     "merge all": Change(
-        "mergeSnapshots", given("d", "p", "b", i(1), v(1), v(3)), gone=((1, 1), (1, 2)), fine=(252,), leaves=True
+        "mergeSnapshots", given("d", "p", "b", i(1), v(1), v(3)), gone=((1, 1), (1, 2)), fine=(252,),
     ),
     "extend": Change("extendVolumeSize", lambda s: ids(s, "p", "d", i(9), v(9), str(256 * MIB)), needs=()),
     "attach": Change("attachStorageDomain", given("o", "p"), needs=()),

@@ -48,12 +48,15 @@ class Merging:
             async with found.images.used(image, survey.volume(successor).id):
                 chain = await legal_chain(found, survey, successor)
                 first = _place(survey, chain, ancestor, successor)
+                folder = self.jobs.folder(pool)
                 try:
-                    extra = await self._merge(found, self.jobs.folder(pool), survey, chain, first, task)
+                    hidden = await self._merge(found, folder, survey, chain, first, task)
+                    for volume in chain[first:-1]:
+                        hidden.append(await self._hide(found, folder, image, volume.id, task))
                 except (OSError, ProgramFailed) as problem:
                     raise CannotMerge(ancestor, successor, str(problem)) from problem
             await task.conclude()
-            await self._drop(found, image, [*(volume.id for volume in chain[first:-1]), *extra], wipe)
+            await self._drop(found, image, hidden, wipe)
             await self._trim(found, image, successor)
 
         return await self.jobs.start("mergeSnapshots", pool, job, *on_image(domain, image))
@@ -61,7 +64,7 @@ class Merging:
     async def _merge(
         self, domain: Domain, pool: str, survey: Image, chain: tuple[Volume, ...], first: int, task: Task
     ) -> list[str]:
-        """Makes the last volume hold all; answers names that are to be removed besides the merged volumes."""
+        """Makes the last volume hold all; answers under which name its old data are hidden, if it has new ones."""
         bottom = chain[first]
         if not bottom.metadata.has_parent and bottom.metadata.format is VolumeFormat.RAW:
             return await self._to_raw(domain, pool, survey, bottom, chain[-1], task)
@@ -95,9 +98,8 @@ class Merging:
     ) -> list[str]:
         """A raw base stays raw: everything is copied into a new raw volume that then takes the last one's name."""
         image, images = survey.id, domain.images
-        folder = f"{pool}/{domain.id}/images/{image}"
         merged = f"{top.id}_MERGE"
-        removed = f"{REMOVED}{secrets.token_hex(4)}_{top.id}"
+        folder = f"{pool}/{domain.id}/images/{image}"
         capacity = top.metadata.capacity
         if domain.kind is Kind.BLOCK:
             await task.recovery(rollback.undo_volume(domain, pool, image, merged))
@@ -110,8 +112,7 @@ class Merging:
             await self._copy(domain, image, top, merged, task)
             if bottom.metadata.allocation is Allocation.PREALLOCATED and domain.kind is Kind.FILE:
                 await self.qemu.allocate(images.path(image, merged), 4096, capacity.bytes - 4096)
-        await task.recovery(rollback.undo_rename(domain, folder, top.id, removed))
-        await images.rename(image, top.id, removed)
+        hidden = await self._hide(domain, pool, image, top.id, task)
         await task.recovery(rollback.undo_rename(domain, folder, merged, top.id))
         await images.rename(image, merged, top.id)
         metadata = evolve(
@@ -126,7 +127,7 @@ class Merging:
             await task.recovery(rollback.undo_rebase(domain.id, image, child, top.metadata.format, top.id))
             async with images.used(image, child):
                 await self.qemu.rebase(images.path(image, child), top.id, "raw", unsafe=True)
-        return [removed]
+        return [hidden]
 
     async def _copy(self, domain: Domain, image: str, top: Volume, merged: str, task: Task) -> None:
         await self.qemu.convert(
@@ -145,14 +146,18 @@ class Merging:
         except (OSError, VirgateError):
             self.log.failure("volume {volume} keeps more room than it needs", volume=volume)
 
+    async def _hide(self, domain: Domain, pool: str, image: str, volume: str, task: Task) -> str:
+        """Takes a volume out of its image unless the task is undone; answers the name it has from then on."""
+        hidden = f"{REMOVED}{secrets.token_hex(4)}_{volume}"
+        folder = f"{pool}/{domain.id}/images/{image}"
+        await task.recovery(rollback.undo_rename(domain, folder, volume, hidden))
+        await domain.images.rename(image, volume, hidden)
+        return hidden
+
     async def _drop(self, domain: Domain, image: str, volumes: list[str], wipe: Wipe) -> None:
-        """There is no way back any more: what cannot be deleted stays illegal and is only logged."""
-        survey = await domain.images.survey(image)
+        """There is no way back any more: what cannot be deleted now stays hidden, and goes with the next SPM."""
         for volume in volumes:
             try:
-                if volume in survey.volumes:
-                    metadata = evolve(survey.volumes[volume].metadata, legality=Legality.ILLEGAL)
-                    await domain.images.write(image, volume, metadata)
                 await domain.images.remove(image, volume, zero=wipe.zero, discard=wipe.discard)
             except (OSError, VirgateError):
                 self.log.failure("volume {volume} is merged and not deleted", volume=volume)

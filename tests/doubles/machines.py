@@ -201,12 +201,16 @@ class RecordingDomains:
 class RecordingDisks:
     calls: list[tuple[str, str]] = field(factory=list)
     fail: dict[str, Exception] = field(factory=dict)
+    chains: dict[str, tuple[dict[str, Any], ...]] = field(factory=dict)
+    """What is told of the chain of a volume, by its id."""
 
     async def prepare(self, disk: DiskRequest) -> DiskSource:
         self.calls.append(("prepare", disk.target))
         if error := self.fail.get(f"prepare {disk.target}"):
             raise error
-        return DiskSource(f"/rhev/{disk.target}" if disk.is_image else disk.path, "raw")
+        chain = self.chains.get(disk.volume_id, ())
+        path = f"/rhev/{disk.target}" if disk.is_image else disk.path
+        return DiskSource(path, "raw", chain=chain, info=chain[-1] if chain else {})
 
     async def teardown(self, disk: DiskRequest) -> None:
         self.calls.append(("teardown", disk.target))

@@ -24,11 +24,17 @@ class NfsGround:
     """Each place is an export of one server."""
 
     def __init__(
-        self, lab: Lab, exports: Sequence[str], *, io_timeout: int = IO_TIMEOUT, nfs_timeout: float = 5.0
+        self,
+        lab: Lab,
+        exports: Sequence[str],
+        *,
+        io_timeout: int = IO_TIMEOUT,
+        nfs_timeout: float = 5.0,
+        sessions: bool = True,
     ) -> None:
         self.lab = lab
         self.network = Network(lab)
-        self.nfs = NfsServer(lab, self.network, exports)
+        self.nfs = NfsServer(lab, self.network, exports, sessions=sessions)
         self.nodes = Nodes(lab, self.network)
         self.io_timeout = io_timeout
         self.places = {export: nfs_place(self.nfs, export, timeout=nfs_timeout) for export in exports}

@@ -21,7 +21,7 @@ GANESHA = """
 NFS_CORE_PARAM {{ Protocols = 4; NFS_Port = 2049; Enable_NLM = false; Enable_RQUOTA = false;
     Enable_UDP = false; mount_path_pseudo = true; }}
 NFS_KRB5 {{ Active_krb5 = false; }}
-NFSV4 {{ Graceless = true; RecoveryBackend = fs; RecoveryRoot = {folder}/recovery; }}
+NFSV4 {{ Graceless = true; RecoveryBackend = fs; RecoveryRoot = {folder}/recovery; Minor_Versions = {versions}; }}
 """
 EXPORT = """
 EXPORT {{ Export_Id = {number}; Path = {path}; Pseudo = /{name}; Access_Type = RW; Squash = No_Root_Squash;
@@ -30,6 +30,10 @@ EXPORT {{ Export_Id = {number}; Path = {path}; Pseudo = /{name}; Access_Type = R
 # `ip netns exec` has made a mount namespace already. The lab mounts nothing in the machine's own: every process would
 # see it, and every namespace made meanwhile would keep it.
 OWN_RUN_FOLDER = "mount -t tmpfs tmpfs /run"
+
+
+class ServerDied(Exception):
+    """Nobody asked it to: whatever failed meanwhile, this is why."""
 
 
 class Server:
@@ -53,12 +57,18 @@ class Server:
             env=self.variables(),
             graceful=False,
         )
+        self.lab.undo(self._must_live, self._daemon)
         self._wait_until_it_listens(self._daemon)
 
     def stop(self) -> None:
         """Gone at once, as when the server's power fails."""
-        if self._daemon is not None:
-            self._daemon.kill()
+        daemon, self._daemon = self._daemon, None
+        if daemon is not None:
+            daemon.kill()
+
+    def _must_live(self, daemon: Daemon) -> None:
+        if daemon is self._daemon and daemon.ended:
+            raise ServerDied(f"{self.name} died by itself; it said:\n{daemon.last_words()}")
 
     def freeze(self) -> None:
         """Connections stay, nothing is answered."""
@@ -93,11 +103,18 @@ class Server:
 
 
 class NfsServer(Server):
-    """NFSv4 only. The exported folders lie on a file system of their own of `size` bytes, so it can be filled."""
+    """NFSv4 only. The exported folders lie on a file system of their own of `size` bytes, so it can be filled.
 
-    def __init__(self, lab: Lab, network: Network, exports: Sequence[str], *, size: int = 4 << 30) -> None:
+    Without `sessions` it is NFSv4.0: ganesha 4.3 is killed now and then by clients that close many locked files at once
+    (FREE_STATEID of 4.1 meets CLOSE).
+    """
+
+    def __init__(
+        self, lab: Lab, network: Network, exports: Sequence[str], *, size: int = 4 << 30, sessions: bool = True
+    ) -> None:
         super().__init__(lab, network, "nfs", 2049)
         self.exports = list(exports)
+        self._versions = "0, 1, 2" if sessions else "0"
         self._mount_point = lab.subfolder("nfs/exports")
         self._device = self._file_system(size)
         self._write_settings()
@@ -128,7 +145,7 @@ class NfsServer(Server):
 
     def _write_settings(self) -> None:
         (self.folder / "recovery").mkdir()
-        text = GANESHA.format(folder=self.folder)
+        text = GANESHA.format(folder=self.folder, versions=self._versions)
         for number, name in enumerate(self.exports, start=1):
             text += EXPORT.format(number=number, name=name, path=self._mount_point / name)
         (self.folder / "ganesha.conf").write_text(text)

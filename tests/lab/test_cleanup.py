@@ -1,6 +1,7 @@
 """Nothing of a lab remains, whatever happens in it."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from lab.hosts import NamespaceHost
 from lab.libvirtd import PrivateLibvirtd
 from lab.network import Network
 from lab.process import run
-from lab.servers import IscsiServer, NfsServer
+from lab.servers import IscsiServer, NfsServer, ServerDied
 from lab.uml import HostDied, UmlHost, xstate_shim
 
 # A lab with one of everything, that says when it stands and then waits.
@@ -48,6 +49,17 @@ def make_one_of_everything(lab: Lab, cache: Path) -> None:
     lab.undo(alone.stop)
     alone.start().virsh("create", str(definition))
     assert {word.split()[0] for word in leftovers.find(lab.name)} == {"process", "network", "loop", "folder"}
+
+
+def test_a_server_that_dies_by_itself_is_told() -> None:
+    with pytest.raises(ServerDied, match="nfs died by itself"), Lab() as own:
+        server = NfsServer(own, Network(own), ["data"])
+        server.stop()
+        server.start()
+        with open(os.pidfd_open(server.pid)) as life:
+            os.kill(server.pid, signal.SIGSEGV)
+            select.select([life], [], [], 10)
+    assert leftovers.find(own.name) == []
 
 
 def test_a_failing_test_leaves_nothing(guest: Path, libvirt_cache: Path) -> None:

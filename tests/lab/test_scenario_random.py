@@ -94,7 +94,7 @@ def check(pool: Pool, clients: Sequence[Client]) -> None:
 @pytest.mark.timeout(900)
 def test_no_acknowledged_volume_is_lost_whatever_fails(lab: Lab) -> None:
     timeline = Timeline("volumes made, merged and deleted by two clients while things fail")
-    ground = NfsGround(lab, ["master"], io_timeout=IO_TIMEOUT)
+    ground = NfsGround(lab, ["master"], io_timeout=IO_TIMEOUT, sessions=False)
     pool = ground.pool("east", settings={"spm.election_after": 0, "storage.patience": PATIENCE})
     gate, over = Gate(), threading.Event()
     clients = [Client(f"client {n}", pool, pool.master, SEED + n, gate, over) for n in (1, 2)]

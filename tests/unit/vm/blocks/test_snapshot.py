@@ -3,7 +3,7 @@
 import pytest
 from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
-from unit.vm.blocks.conftest import BASE, DRIVE, FOLDER, INVALID, NEW, OTHER, REFUSED, TOP, now
+from unit.vm.blocks.conftest import BASE, DRIVE, FOLDER, INVALID, MIDDLE, NEW, OTHER, REFUSED, TOP, now
 
 from virgate.domxml import tree
 from virgate.domxml.facts import DiskRequest, DiskSource
@@ -47,6 +47,16 @@ def test_a_disk_goes_on_in_its_new_volume_and_the_record_follows(machine, played
     (device,) = [one for one in machine.record.conf["devices"] if one.get("name") == "vda"]
     assert (device["volumeID"], device["volumeChain"][-1]["volumeID"]) == (NEW, NEW)
     assert ("prepare", "vda") in played.host.disks.calls
+
+
+def test_clients_are_told_of_the_new_volume_what_storage_tells_of_it(machine, played):
+    chain = tuple(
+        {**DRIVE, "volumeID": volume, "leasePath": f"/mnt/{volume}.lease"} for volume in (BASE, MIDDLE, TOP, NEW)
+    )
+    played.host.disks.chains[NEW] = chain
+    take(machine)
+    (device,) = [one for one in machine.record.conf["devices"] if one.get("name") == "vda"]
+    assert (device["volumeChain"], device["volumeInfo"]) == (list(chain), chain[-1])
 
 
 def test_a_disk_that_is_on_its_new_volume_stays_there(machine, played):

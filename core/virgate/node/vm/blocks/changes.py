@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from virgate.domxml import tree
 from virgate.errors import VirgateError
 from virgate.libvirt.errors import DomainNotFound, HypervisorAway, OperationTimedOut
+from virgate.node.vm import readback
 from virgate.node.vm.blocks import chain, kept
 from virgate.run.background import background
 
@@ -43,7 +44,7 @@ class Changes:
     async def follow(self) -> None:
         """All disks are on their new volumes."""
         try:
-            await _follow(self.machine, self.wanted)
+            await self._follow(self.wanted)
         except HypervisorAway as away:
             log.warn("{vm}: what its disks are on is read again later: {why}", vm=self.machine.id, why=str(away))
             self.look_later()
@@ -61,7 +62,7 @@ class Changes:
                 await machine.document()
                 found = chain.read(tree.parse(machine.record.xml))
                 done = [change for change in self.wanted if self._is_done(change, found)]
-                await _follow(machine, done)
+                await self._follow(done)
                 left = [change.new for change in self.wanted if change not in done]
                 await machine.means.guards.give_back(machine.id, left)
                 log.info("{vm}: {done} of {all} disks changed", vm=machine.id, done=len(done), all=len(self.wanted))
@@ -85,20 +86,22 @@ class Changes:
             return chain.place_of(path, new.image_id) == (new.domain_id, new.volume_id)
         return path == self.sources[new.target].path
 
-
-async def _follow(machine: "Machine", changes: Sequence[Change]) -> None:
-    """That it could not be kept is no failure: a new daemon sees it itself. `HypervisorAway`: it was not seen yet."""
-    new = {change.old.target: change.new for change in changes if not change.old.is_image}
-    machine.record.disks = tuple(new.get(disk.target, disk) for disk in machine.record.disks)
-    try:
-        await machine.devices_changed()
-    except DomainNotFound:
-        pass
-    except HypervisorAway:
-        raise
-    except VirgateError as failure:
-        log.warn("the volumes of {vm} are not written into its domain: {why}", vm=machine.id, why=str(failure))
-    chain.follow(machine.record, tree.parse(machine.record.xml))
+    async def _follow(self, changes: Sequence[Change]) -> None:
+        """That it could not be kept is no failure, a new daemon sees it itself. `HypervisorAway`: it was not seen."""
+        machine, record = self.machine, self.machine.record
+        new = {change.old.target: change.new for change in changes if not change.old.is_image}
+        record.disks = tuple(new.get(disk.target, disk) for disk in record.disks)
+        for change in changes:
+            readback.note_chain(record.conf, change.new, self.sources[change.new.target])
+        try:
+            await machine.devices_changed()
+        except DomainNotFound:
+            pass
+        except HypervisorAway:
+            raise
+        except VirgateError as failure:
+            log.warn("the volumes of {vm} are not written into its domain: {why}", vm=machine.id, why=str(failure))
+        chain.follow(record, tree.parse(record.xml))
 
 
 async def see(machine: "Machine") -> None:

@@ -14,6 +14,7 @@ from virgate.domxml.tree import element
 from virgate.errors import VirgateError
 from virgate.libvirt import blocks
 from virgate.libvirt.errors import HypervisorAway, HypervisorFailed
+from virgate.node.vm import readback
 from virgate.node.vm.blocks import chain, drives
 from virgate.node.vm.blocks.errors import CannotLeaveReplica, NotInSync, ReplicationFailed
 from virgate.node.vm.blocks.merging import thin
@@ -77,8 +78,10 @@ async def finish(owner: "Blocks", machine: "Machine", source: Mapping[str, Any],
             await _stay(machine, disk)
             left = replica
         elif (target.get("domainID"), target.get("imageID")) == (replica.domain_id, replica.image_id):
+            prepared = await machine.means.disks.prepare(replica)
             async with drives.guarded(machine, [replica]):
                 await _pivot(machine, disk, mirror)
+            readback.note_chain(machine.record.conf, replica, prepared)
             left = disk
         else:
             raise ReplicationFailed(machine.id, f"{disk.target} is replicated to domain {replica.domain_id}")

@@ -78,7 +78,7 @@ class Agent:
             state = Path(f"/proc/{self.guest.pid}/stat").read_text().rpartition(")")[2].split()[0]
             return [] if state == "Z" else [self.guest.pid]
         if method == "holder":
-            return self.lease._holder.pid
+            return self.lease._mine.holder.pid
         if method == "value":
             found: list[bytes] = []
             await self.lease.change_value(arguments[0], lambda old: found.append(old) or old)

@@ -13,6 +13,7 @@ from virgate.errors import VirgateError
 from virgate.hookspecs.leases import LeaseOwner, LeasePlace, LeaseSpace
 from virgate.node.storage.formats.sanlock import Leader
 from virgate_plugins.leases import sanlock
+from virgate_plugins.leases.sanlock import holdings
 from virgate_plugins.leases.sanlock import lease as lease_module
 from virgate_plugins.leases.sanlock.calls import NOT_INSTALLED
 from virgate_plugins.leases.sanlock.lease import SanlockLease
@@ -100,7 +101,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     monkeypatch.setattr(lease_module, "service", lambda: made)
     monkeypatch.setattr(lease_module, "pause", lambda seconds: succeed(None))
     monkeypatch.setattr(lease_module, "Worker", lambda name, fenced=False: made)
-    monkeypatch.setattr(lease_module, "Holder", Process)
+    monkeypatch.setattr(holdings, "Holder", Process)
     monkeypatch.setattr(Process, "made", [], raising=False)
     monkeypatch.setattr(lease_module, "LoopingCall", Watch)
     return made

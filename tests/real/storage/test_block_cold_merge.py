@@ -7,6 +7,9 @@ from lab.process import run
 from real.storage.test_block_images import COW, EXTENT, IMG, MIB, RAW, SIZE, house
 from real.storage.test_cold_merge import job, pair
 
+from virgate.node.storage.block.images import BlockImages
+from virgate.node.storage.images.qemu_img import QemuImg
+
 __all__ = ["house"]
 LARGER = 192 * MIB
 
@@ -36,6 +39,27 @@ async def test_the_spm_prepares_and_ends_and_a_host_that_is_none_copies(house, f
     assert (info["voltype"], info["legality"], info["generation"]) == ("LEAF", "LEGAL", 2)
     assert set(await house.entries()) == {uuid(4, 1)}
     await house.must_be_tidy()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_host_that_copies_sees_the_room_that_another_gave_and_writes_past_its_cache(house, monkeypatch):
+    await house.chain(COW, 2)
+    steps = []
+    refresh, merge_down = BlockImages.refresh, QemuImg.merge_down
+
+    async def refreshing(self, image, volume):
+        steps.append(("refresh", volume))
+        await refresh(self, image, volume)
+
+    async def merging(self, path, *, report, direct):
+        steps.append(("merge", path.name, direct))
+        await merge_down(self, path, report=report, direct=direct)
+
+    monkeypatch.setattr(BlockImages, "refresh", refreshing)
+    monkeypatch.setattr(QemuImg, "merge_down", merging)
+    await house.room.done("prepareMerge", POOL, pair(1, 2))
+    assert await job(house.room, "sdmMerge", pair(1, 2), number=1) == ("done", 0)
+    assert steps == [("refresh", uuid(4, 1)), ("merge", uuid(4, 2), True)]
 
 
 @pytest_twisted.ensureDeferred

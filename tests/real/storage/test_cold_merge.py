@@ -235,6 +235,16 @@ async def test_a_header_that_leads_elsewhere_is_not_followed(room):
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_header_above_that_leads_elsewhere_is_not_set_upon_the_base(room):
+    await chain(room, COW)
+    await room.done("prepareMerge", POOL, pair(1, 2))
+    assert await job(room, "sdmMerge", pair(1, 2), number=1) == ("done", 0)
+    subprocess.run(["qemu-img", "rebase", "-u", "-f", "qcow2", "-b", "/etc/passwd", "-F", "raw", path(room, 3)])
+    assert (await room.task("finalizeMerge", POOL, pair(1, 2)))["code"] == 262
+    assert tell("qemu-img", "info", "--output=json", path(room, 3))["backing-filename"] == "/etc/passwd"
+
+
+@pytest_twisted.ensureDeferred
 async def test_no_step_touches_what_another_host_uses(tmp_path):
     room = await Room(tmp_path, plugins=[Plugin()]).start()
     try:

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from virgate.hookspecs.leases import LeaseOwner
+from virgate.node.tasks.locks import image as image_lock
 
 JOB, LEASE, DOMAIN, MIB = uuid(9), uuid(7), uuid(2), 1 << 20
 PENDING = {"type": "JOB", "generation": 4, "job_id": JOB, "job_status": "PENDING"}
@@ -137,6 +138,25 @@ async def test_a_preallocated_volume_keeps_its_room(room, serve, tmp_path):
 
 
 @pytest_twisted.ensureDeferred
+async def test_nothing_is_filled_whose_header_leads_elsewhere(room, serve, tmp_path):
+    subprocess.run(
+        ["qemu-img", "rebase", "-u", "-f", "qcow2", "-b", "/etc/passwd", "-F", "raw", path(room, 2)], check=True
+    )
+    assert (await job(room, outside(serve(tmp_path / "there")), volume(2)))[:2] == ("failed", 262)
+    assert (await room.info(2))["legality"] == "LEGAL"
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_reads_the_image_is_waited_for_before_it_is_filled(room, serve, tmp_path):
+    async with room.storage.locks.hold(image_lock(DOMAIN, uuid(3))):
+        await room.ask("sdmCopyData", JOB, outside(serve(tmp_path / "there")), volume(2))
+        await room.info(2)  # helpers are asked and answer meanwhile
+        assert (WrittenLease.steps, (await room.ask("getJobs"))["jobs"][JOB]["status"]) == ([], "running")
+    await room.storage.job_registry._work[JOB]
+    assert (await room.ask("getJobs"))["jobs"][JOB]["status"] == "done"
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_job_that_is_not_the_lease_s_changes_nothing(room, serve, tmp_path):
     url = serve(tmp_path / "there")
     tries = {
@@ -206,7 +226,7 @@ async def test_the_end_of_the_daemon_ends_what_copies_and_is_told_in_the_lease(r
     copying = Deferred.fromCoroutine(job(room, outside("nbd://127.0.0.1"), volume(2)))
     while not await deferToThread(sleeping):
         """Until it runs."""
-    await room.storage.job_registry.close()
+    await room.storage.end_work()
     assert ((await copying)[0], await deferToThread(sleeping), WrittenLease.held_by) == ("failed", [], {})
     assert ((await room.info(2))["legality"], await told(room)) == ("ILLEGAL", ("FAILED", 4))
 

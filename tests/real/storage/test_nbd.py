@@ -13,7 +13,7 @@ from contract.storage.room import BLANK, POOL, Room, uuid
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from virgate.node.storage.nbd import server
+from virgate.node.storage.nbd import server, servers
 
 SERVER, DOMAIN, MIB = uuid(8), uuid(2), 1 << 20
 
@@ -162,9 +162,20 @@ async def test_the_end_of_the_daemon_is_the_end_of_its_servers(room):
     await chain(room)
     await started(room, number=2)
     running = room.storage.nbd._servers[SERVER]
-    await room.storage.nbd.close()
+    await room.storage.end_work()
     assert (running.ended.known, room.storage.nbd._servers, list(room.base.glob("run/nbd/*"))) == (True, {}, [])
     assert not Path(f"/proc/{running.child.pid}").exists()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_server_that_does_not_end_is_killed(room, monkeypatch):
+    await chain(room)
+    await started(room, number=2)
+    child = room.storage.nbd._servers[SERVER].child
+    os.kill(child.pid, signal.SIGSTOP)
+    monkeypatch.setattr(servers, "PATIENCE", 0.2)
+    await room.ask("stopNbdServer", SERVER)
+    assert not Path(f"/proc/{child.pid}").exists()
 
 
 @pytest_twisted.ensureDeferred

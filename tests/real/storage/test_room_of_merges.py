@@ -48,14 +48,14 @@ def create(path, level, parent, form):
     subprocess.run(["qemu-img", "create", *options, str(path), str(CAPACITY)], check=True)
 
 
-@pytest.mark.parametrize("level", ["1.1", "0.10"])
+@pytest.mark.parametrize("levels", [("1.1", "1.1"), ("0.10", "0.10"), ("0.10", "1.1")], ids=["new", "old", "upgraded"])
 @pytest.mark.parametrize("below, above", WRITES.values(), ids=WRITES)
 @pytest_twisted.ensureDeferred
-async def test_a_merge_never_needs_more_than_it_is_given(tmp_path, below, above, level):
+async def test_a_merge_never_needs_more_than_it_is_given(tmp_path, below, above, levels):
     (tmp_path / "raw").write_bytes(b"x" * CAPACITY)
     base, top = tmp_path / "base", tmp_path / "top"
-    create(base, level, "raw", "raw")
-    create(top, level, "base", "qcow2")
+    create(base, levels[0], "raw", "raw")
+    create(top, levels[1], "base", "qcow2")
     for path, commands in ((base, below), (top, above)):
         if commands:
             qemu_io(str(path), "qcow2", *commands)

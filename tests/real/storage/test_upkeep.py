@@ -71,6 +71,14 @@ async def test_old_domains_keep_old_headers_and_what_is_broken_is_left_alone(roo
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_template_is_not_amended(room):
+    await room.pool(version="4")
+    await room.volume(1, form=4)
+    await room.volume(2, image=2, form=4, parent=(1, 1))
+    assert (await job(room, "sdmAmendVolume", volume(1), {"compat": "1.1"}))[:2] == ("failed", 219)
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_volume_that_cannot_be_amended_stays_as_it_is(room):
     await two(room)
     with path(room, 2).open("r+b") as file:

@@ -21,6 +21,7 @@ Who does what, and why:
   or a look every 20 seconds that does not find the lease). Then it tells the SPM, which stops what it runs and calls
   `release`: that ends the holder, and the watchdog has nothing to do. Until then the lease is not given back. Jobs and
   servers that work under leases of volumes are told as well: the holder stays until the last of them is dead.
+  What it holds, and the holder, are in **`holdings.py`**.
 
 This module stays small: it is imported whether or not any domain uses sanlock.
 """

@@ -21,12 +21,14 @@ PATIENCE = 30.0
 """Seconds within which sanlock registers a process."""
 
 
+Lost = Callable[[str], None]
+"""Told how leases were lost."""
+
+
 class Registered:
     """One process, registered or about to be. `lost(how)` is called once unless it was told to end."""
 
-    def __init__(
-        self, name: str, lost: Callable[[str], None], program: Path, *arguments: str, keep: Sequence[int] = ()
-    ) -> None:
+    def __init__(self, name: str, lost: Lost, program: Path, *arguments: str, keep: Sequence[int] = ()) -> None:
         self._name, self._lost = name, lost
         self._answer: Deferred[None] | None = Deferred()
         self._heard = b""
@@ -119,7 +121,7 @@ class Registered:
 class Holder(Registered):
     """Holds this host's own leases in one domain."""
 
-    def __init__(self, name: str, lost: Callable[[str], None]) -> None:
+    def __init__(self, name: str, lost: Lost) -> None:
         reading = writers().reading
         super().__init__(name, lost, PROGRAM, str(reading), keep=(reading,))
 

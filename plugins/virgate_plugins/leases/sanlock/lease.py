@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar
 
-from twisted.internet.defer import DeferredLock, ensureDeferred
+from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -21,7 +21,8 @@ from virgate.node.storage.formats import sanlock as records
 from virgate.node.storage.formats.layout import sdm_offset
 from virgate.run.fence import unfenced
 from virgate_plugins.leases.sanlock import chosen
-from virgate_plugins.leases.sanlock.holding import Guard, Holder
+from virgate_plugins.leases.sanlock.holding import Guard
+from virgate_plugins.leases.sanlock.holdings import Holdings, told
 from virgate_plugins.leases.sanlock.reasons import reason
 from virgate_plugins.leases.sanlock.workers import Worker, pause, service
 
@@ -46,13 +47,9 @@ class SanlockLease:
         self._looker = Worker(f"sanlock:{space.domain}#look")
         self._writer = Worker(f"sanlock:{space.domain}#write", fenced=True)
         self._host: int | None = None
-        self._holder: Holder | None = None
-        self._held: set[LeasePlace] = set()
+        self._mine = Holdings(space.domain, self._worker, self._lost)
         self._tell: Callable[[str], None] = lambda _: None
         self._others: list[Callable[[str], Awaitable[None]]] = []
-        self._stopping = 0
-        self._leaving: list[Holder] = []
-        self._changing = DeferredLock()
         self._watch = LoopingCall(lambda: ensureDeferred(self._look()))
 
     @property
@@ -61,7 +58,7 @@ class SanlockLease:
 
     @property
     def held(self) -> bool:
-        return self._spm in self._held
+        return self._spm in self._mine.leases
 
     @property
     def _geometry(self) -> tuple[int, int]:
@@ -107,10 +104,10 @@ class SanlockLease:
         host, domain, ids = self._host, self._space.domain, str(self._space.ids)
         if host is None:
             return
-        if self._held:
-            raise HostIdNotReleased(domain, host, f"{len(self._held)} leases are held with it")
+        if held := self._mine.leases:
+            raise HostIdNotReleased(domain, host, f"{len(held)} leases are held with it")
         try:
-            self._end_holder()
+            self._mine.end()
             await service().call("begin_leave", domain, host, ids)
             while await service().call("joined", domain, host, ids) is not False:
                 await pause(POLL)
@@ -152,7 +149,7 @@ class SanlockLease:
         return lambda: self._others.remove(tell)
 
     async def inquire_other(self, lease: LeasePlace) -> LeaseOwner | None:
-        place = _told(lease)
+        place = told(lease)
         try:
             found = await self._looker.call("owner", self._space.domain, *place, *self._geometry)
         except (OSError, VirgateError) as problem:
@@ -169,7 +166,7 @@ class SanlockLease:
 
     async def change_value(self, lease: LeasePlace, change: Callable[[bytes], bytes]) -> None:
         """Takes a lease, replaces the bytes kept with it by what `change` makes of them, and gives it back."""
-        place = _told(lease)
+        place = told(lease)
         await self._acquire(lease, value=True)
         try:
             found = await self._worker.call("read_value", self._space.domain, *place, VALUE)
@@ -187,7 +184,7 @@ class SanlockLease:
         try:
             await guard.ready()
             for holding in leases:
-                await self._worker.call("acquire", domain, *_told(holding), guard.pid, False)
+                await self._worker.call("acquire", domain, *told(holding), guard.pid, False)
         except (OSError, VirgateError) as problem:
             guard.end()
             why = reason(problem) if holding is None else await self._why(holding, problem)
@@ -200,7 +197,7 @@ class SanlockLease:
     async def unguard(self, machine: str, lease: LeasePlace) -> None:
         """Gives back one lease of a machine that runs on without it. `LeaseNotReleased` (660)."""
         try:
-            await self._worker.call("release_guarded", self._space.domain, *_told(lease), machine)
+            await self._worker.call("release_guarded", self._space.domain, *told(lease), machine)
         except (OSError, VirgateError) as problem:
             raise LeaseNotReleased(self._space.domain, reason(problem)) from None
 
@@ -208,24 +205,12 @@ class SanlockLease:
         domain = self._space.domain
         if self._host is None:
             raise LeaseNotAcquired(domain, "this host has no id there")
-        await self._changing.acquire()
         try:
-            if lease in self._held:
-                return
-            holder = await self._present_holder()
-            place = _told(lease)
-            await self._worker.call("acquire", domain, *place, holder.pid, value)
-            if holder.over:
-                raise LeaseNotAcquired(domain, "it was lost at once")
-            self._held.add(lease)
-        except (OSError, LeaseNotAcquired, VirgateError) as problem:
-            if not self._held:
-                self._end_holder()
-            if isinstance(problem, LeaseNotAcquired):
-                raise
+            await self._mine.take(lease, value=value)
+        except LeaseNotAcquired:
+            raise
+        except (OSError, VirgateError) as problem:
             raise LeaseNotAcquired(domain, await self._why(lease, problem)) from None
-        finally:
-            self._changing.release()
 
     async def _why(self, lease: LeasePlace, problem: Exception) -> str:
         """Names the host that holds it, if that can be said."""
@@ -237,30 +222,10 @@ class SanlockLease:
         return f"host id {owner.host} holds {lease.name}; {told}" if owner else told
 
     async def _release(self, lease: LeasePlace) -> None:
-        await self._changing.acquire()
         try:
-            if lease in self._held and self._holder is not None:
-                place = _told(lease)
-                await self._worker.call("release", self._space.domain, *place, self._holder.pid)
-                self._held.discard(lease)
-            if not self._held:
-                self._end_holder()
+            await self._mine.give(lease)
         except (OSError, VirgateError) as problem:
             raise LeaseNotReleased(self._space.domain, reason(problem)) from None
-        finally:
-            self._changing.release()
-
-    async def _present_holder(self) -> Holder:
-        if self._holder is not None and self._holder.over:
-            self._end_holder()
-        if self._holder is None:
-            holder = self._holder = Holder(f"leases of {self._space.domain}", self._lost)
-            try:
-                await holder.ready()
-            except BaseException:
-                self._holder = None
-                raise
-        return self._holder
 
     def _forget(self) -> None:
         """This host has no id there any more; whoever needs one joins anew."""
@@ -268,20 +233,9 @@ class SanlockLease:
         if self._watch.running:
             self._watch.stop()
 
-    def _end_holder(self) -> None:
-        holder, self._holder = self._holder, None
-        if holder is not None:
-            self._leaving.append(holder)
-        self._let_go()
-
-    def _let_go(self) -> None:
-        """A holder stays while somebody who had a lease of it may still write."""
-        while self._leaving and not self._stopping:
-            self._leaving.pop().end()
-
     async def _look(self) -> None:
         """What sanlock does not list is lost. A question without an answer says nothing: the holder still lives."""
-        host, holder, held = self._host, self._holder, set(self._held)
+        host, holder, held = self._host, self._mine.holder, set(self._mine.leases)
         if host is None:
             return
         try:
@@ -290,10 +244,11 @@ class SanlockLease:
         except (OSError, VirgateError) as problem:
             self.log.warn("leases of {domain}: {why}", domain=self._space.domain, why=reason(problem))
             return
-        same = (self._host, self._holder, self._held) == (host, holder, held)  # else the answer may be older than they
+        now = self._host, self._mine.holder, self._mine.leases
+        same = now == (host, holder, held)  # else the answer may be older than they
         if same and there is not None:
             listed = {(name, path, offset) for space, name, _, disks in found for path, offset in disks}
-            gone = [lease.name for lease in held if _told(lease) not in listed]
+            gone = [lease.name for lease in held if told(lease) not in listed]
             if gone:
                 self._lost(f"sanlock does not list {gone[0]} any more")
             elif not there:
@@ -302,26 +257,20 @@ class SanlockLease:
 
     def _lost(self, how: str) -> None:
         """The holder stays until `release` says that nothing writes: the SPM lease is not given back before."""
-        spm, self._held = self.held, set()
+        spm = self.held
+        self._mine.leases.clear()
         self._forget()
         self.log.error("leases of {domain} are lost: {how}", domain=self._space.domain, how=how)
         for tell in tuple(self._others):
-            self._stopping += 1
             unfenced(self._stop(tell, how))
         if spm:
             self._tell(how)
         else:
-            self._end_holder()
+            self._mine.end()
 
     async def _stop(self, tell: Callable[[str], Awaitable[None]], how: str) -> None:
-        try:
-            await tell(how)
-        except Exception:
-            self.log.failure("what worked with leases of {domain} did not end well", domain=self._space.domain)
-        finally:
-            self._stopping -= 1
-            self._let_go()
-
-
-def _told(lease: LeasePlace) -> tuple[str, str, int]:
-    return lease.name, str(lease.path), lease.offset
+        with self._mine.writing():
+            try:
+                await tell(how)
+            except Exception:
+                self.log.failure("what worked with leases of {domain} did not end well", domain=self._space.domain)

@@ -45,10 +45,10 @@ class Room:
             self.hooks.register(plugin, getattr(plugin, "__name__", str(plugin)))
         self.helpers = helpers or Helpers(OPERATIONS)
         recoveries = Recoveries()
-        self.tasks = Tasks(recoveries, self.events)
         reactor: Any = clock
         if reactor is None:
             from twisted.internet import reactor
+        self.tasks = Tasks(recoveries, self.events, clock=reactor)
         around = Surroundings(
             repository=base / "data-center",
             state_dir=base,

@@ -2,6 +2,7 @@
 
 import pytest
 from attrs import define, field
+from twisted.internet.task import Clock
 
 from virgate.events import EventBus
 from virgate.node.storage.formats.task_files import Recovery
@@ -19,6 +20,8 @@ class Room:
     recoveries: Recoveries
     events: EventBus
     store: TaskStore
+    clock: Clock
+    healed: bool = False
     undone: list[tuple[str, ...]] = field(factory=list)
     told: list[dict] = field(factory=list)
 
@@ -43,8 +46,8 @@ class Room:
 
 
 def make(store: TaskStore, settings: TaskSettings | None = None) -> Room:
-    recoveries, events = Recoveries(), EventBus()
-    return Room(Tasks(recoveries, events, settings), recoveries, events, store)
+    recoveries, events, clock = Recoveries(), EventBus(), Clock()
+    return Room(Tasks(recoveries, events, settings, clock), recoveries, events, store, clock)
 
 
 def step(*params: str, name: str = "a step", function: str = "undo") -> Recovery:

@@ -19,6 +19,7 @@ from virgate.node.tasks.errors import (
 )
 from virgate.node.tasks.locks import Locks, storage
 from virgate.node.tasks.states import State
+from virgate.run.errors import HelperLost
 
 
 def waiting_job(until, *steps):
@@ -88,12 +89,75 @@ async def test_codes_are_kept_when_the_setting_says_so(make_room):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_failing_rollback_step_does_not_keep_the_others_from_being_undone(room, a_step):
+async def test_a_failing_rollback_step_does_not_keep_the_others_from_being_undone(make_room, a_step):
+    room = make_room(undo_patience=0)
     steps = a_step("1"), a_step("2", function="fail"), a_step("3")
     task = await room.tasks.start("createVolume", failing_job(OSError("x"), *steps), store=room.store)
     assert room.undone == [("3",), ("2",), ("1",)]
     assert room.tasks.status(task.id)["taskResult"] == "cleanFailure"
     assert [step.params for step in task.recoveries] == [("2",)]
+
+
+@pytest.fixture
+def waiting(make_room, a_step):
+    """A task that is being undone while storage fails; until `healed`."""
+    room = make_room(undo_patience=60)
+    room.healed = False
+
+    async def stubborn(*params):
+        room.undone.append(params)
+        if not room.healed:
+            raise HelperLost("a mount", "rename_volume", "no answer within 6 seconds")
+
+    room.recoveries.add("Test", "stubborn", stubborn)
+
+    async def begin():
+        steps = a_step("first"), a_step("last", function="stubborn")
+        task = await room.tasks.start("merge", failing_job(OSError("x"), *steps), store=room.store)
+        assert (room.undone, room.tasks.status(task.id)["taskState"]) == ([("last",)], "cleaning")
+        return room, task
+
+    return begin
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_rollback_waits_for_storage_and_keeps_its_order(waiting):
+    room, task = await waiting()
+    room.clock.advance(1)
+    room.clock.advance(1.9)
+    assert room.undone == [("last",)] * 2
+    room.healed = True
+    room.clock.advance(0.1)
+    assert room.undone == [("last",)] * 3 + [("first",)]
+    assert room.tasks.status(task.id)["taskResult"] == "cleanSuccess"
+    assert not room.clock.getDelayedCalls()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_rollback_does_not_wait_for_ever(waiting):
+    room, task = await waiting()
+    room.clock.pump([8] * 8)
+    assert room.undone[-1] == ("first",)
+    assert room.tasks.status(task.id)["taskResult"] == "cleanFailure"
+    assert [step.params for step in task.recoveries] == [("last",)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_loses_the_journal_undoes_nothing_more(waiting):
+    room, _ = await waiting()
+    await room.tasks.abandon()
+    room.healed = True
+    room.clock.advance(60)
+    assert room.undone == [("last",)]
+    assert not room.clock.getDelayedCalls()
+
+
+@pytest_twisted.ensureDeferred
+async def test_force_ends_a_rollback_that_waits(waiting):
+    room, task = await waiting()
+    room.tasks.stop(task.id, force=True)
+    assert room.tasks.status(task.id)["taskResult"] == "cleanFailure"
+    assert room.undone == [("last",)]
 
 
 @pytest_twisted.ensureDeferred

@@ -5,14 +5,18 @@ is written when a task ends, not after each undone step.
 """
 
 from collections.abc import Awaitable, Callable
+from itertools import chain, repeat
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from virgate.errors import VirgateError
+from virgate.errors import InvalidParameter, VirgateError
+from virgate.node.storage.formats.task_files import Recovery
 from virgate.node.tasks.errors import TaskAborted
 from virgate.node.tasks.recoveries import Recoveries
+from virgate.node.tasks.settings import TaskSettings
 from virgate.node.tasks.states import ABORTABLE, State
 from virgate.node.tasks.task import COMPLETED, RUNNING_TEXT, Task
 from virgate.node.tasks.verdict import verdict
@@ -25,10 +29,11 @@ class Worker:
 
     log = Logger()
 
-    def __init__(self, recoveries: Recoveries, parallel: int, *, keep_codes: bool = False) -> None:
+    def __init__(self, recoveries: Recoveries, settings: TaskSettings, clock: Any) -> None:
         self._recoveries = recoveries
-        self._slots = DeferredSemaphore(parallel)
-        self._keep_codes = keep_codes
+        self._settings = settings
+        self._clock = clock
+        self._slots = DeferredSemaphore(settings.parallel)
         self._current: dict[str, Deferred[Any]] = {}
         self._seated: set[str] = set()
 
@@ -161,12 +166,31 @@ class Worker:
         while task.recoveries and task.state is State.RECOVERING:
             recovery = task.recoveries.pop()
             try:
-                await self._cancellable(task, Deferred.fromCoroutine(self._recoveries.run(recovery)))
+                await self._undone(task, recovery)
             except Exception:
                 self.log.failure("recovery {name} of task {task} failed", name=recovery.name, task=task.id)
                 kept.append(recovery)
         task.recoveries.extend(reversed(kept))
         await self._end(task, State.FAILED if kept or task.recoveries else State.RECOVERED)
+
+    async def _undone(self, task: Task, recovery: Recovery) -> None:
+        """Storage that fails while a task is undone is most often the reason why it is: the step is tried again."""
+        pauses, ends = chain((1.0, 2.0, 4.0), repeat(8.0)), self._clock.seconds() + self._settings.undo_patience
+        while True:
+            try:
+                await self._cancellable(task, Deferred.fromCoroutine(self._recoveries.run(recovery)))
+                return
+            except (OSError, VirgateError) as problem:
+                if isinstance(problem, InvalidParameter) or not self._may_wait(task, pause := next(pauses), ends):
+                    raise
+                what = {"name": recovery.name, "task": task.id, "pause": pause, "problem": str(problem)}
+                self.log.warn("recovery {name} of task {task} is tried again in {pause:g} s: {problem}", **what)
+            await self._cancellable(task, deferLater(self._clock, pause))
+
+    def _may_wait(self, task: Task, pause: float, ends: float) -> bool:
+        """Only the owner of the journal, whom nobody asked to leave it."""
+        ours = task.store is not None and task.state is State.RECOVERING
+        return ours and self._clock.seconds() + pause <= ends
 
     async def _end(self, task: Task, state: State) -> None:
         """On disk first, so that nobody is told of an end that a crash could take back.
@@ -206,7 +230,7 @@ class Worker:
         task.ending = None
         if task.stopping:
             return
-        task.code, task.message = verdict(problem, keep_codes=self._keep_codes)
+        task.code, task.message = verdict(problem, keep_codes=self._settings.keep_codes)
         if isinstance(problem, VirgateError):
             self.log.warn("{verb} task {task} failed: {problem}", verb=task.verb, task=task.id, problem=str(problem))
         else:

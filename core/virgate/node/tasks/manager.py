@@ -26,6 +26,7 @@ from virgate.node.tasks.states import State
 from virgate.node.tasks.store import TaskStore
 from virgate.node.tasks.task import Task
 from virgate.run.background import background
+from virgate.run.loop import reactor
 
 Early = Callable[[Task], Awaitable[Sequence[Recovery] | None]]
 
@@ -40,11 +41,15 @@ class Tasks:
     log = Logger()
 
     def __init__(
-        self, recoveries: Recoveries, events: EventBus | None = None, settings: TaskSettings | None = None
+        self,
+        recoveries: Recoveries,
+        events: EventBus | None = None,
+        settings: TaskSettings | None = None,
+        clock: Any = reactor,
     ) -> None:
         self._settings = settings or DEFAULTS
         self._events = events or EventBus()
-        self._worker = Worker(recoveries, self._settings.parallel, keep_codes=self._settings.keep_codes)
+        self._worker = Worker(recoveries, self._settings, clock)
         self._tasks: dict[str, Task] = {}
         self._loaded: list[Task] = []
 

@@ -218,6 +218,28 @@ async def test_what_is_concluded_is_a_success_for_the_next_process_whatever_the_
 
 
 @pytest_twisted.ensureDeferred
+async def test_nobody_is_told_of_an_end_before_it_is_on_disk(brittle, room, tmp_path, a_step):
+    files, store = brittle
+    tidied = []
+
+    async def job(task):
+        await task.recovery(a_step("1"))
+        files.full = True
+        await task.conclude()
+        tidied.append(task.id)
+
+    task = await room.tasks.start("mergeSnapshots", job, store=store)
+    room.tasks.stop(task.id)
+    room.clock.pump([1, 2])
+    assert (room.tasks.status(task.id)["taskState"], tidied) == ("running", [])
+    assert on_disk(tmp_path, task).state == "running"
+    files.full = False
+    room.clock.advance(4)
+    assert (room.tasks.status(task.id)["taskResult"], tidied) == ("success", [task.id])
+    assert (on_disk(tmp_path, task).state, on_disk(tmp_path, task).recoveries) == ("finished", ())
+
+
+@pytest_twisted.ensureDeferred
 async def test_neither_a_stop_nor_a_failure_takes_back_what_is_concluded(room, a_step):
     tidying = Deferred()
 

@@ -90,7 +90,7 @@ async def test_codes_are_kept_when_the_setting_says_so(make_room):
 
 @pytest_twisted.ensureDeferred
 async def test_a_failing_rollback_step_does_not_keep_the_others_from_being_undone(make_room, a_step):
-    room = make_room(undo_patience=0)
+    room = make_room(patience=0)
     steps = a_step("1"), a_step("2", function="fail"), a_step("3")
     task = await room.tasks.start("createVolume", failing_job(OSError("x"), *steps), store=room.store)
     assert room.undone == [("3",), ("2",), ("1",)]
@@ -101,7 +101,7 @@ async def test_a_failing_rollback_step_does_not_keep_the_others_from_being_undon
 @pytest.fixture
 def waiting(make_room, a_step):
     """A task that is being undone while storage fails; until `healed`."""
-    room = make_room(undo_patience=60)
+    room = make_room(patience=60)
     room.healed = False
 
     async def stubborn(*params):

@@ -5,6 +5,7 @@ is written when a task ends, not after each undone step.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from itertools import chain, repeat
 from typing import Any
 
@@ -13,7 +14,6 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from virgate.errors import InvalidParameter, VirgateError
-from virgate.node.storage.formats.task_files import Recovery
 from virgate.node.tasks.errors import TaskAborted
 from virgate.node.tasks.recoveries import Recoveries
 from virgate.node.tasks.settings import TaskSettings
@@ -116,6 +116,22 @@ class Worker:
             return False
         return True
 
+    async def insist(self, task: Task, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Does what may not be left out, again while storage fails; whatever `work` raises when that takes too long."""
+        pauses, ends = chain((1.0, 2.0, 4.0), repeat(8.0)), self._clock.seconds() + self._settings.patience
+        while True:
+            try:
+                await work()
+                return
+            except (OSError, VirgateError) as problem:
+                pause = next(pauses)
+                over = self._clock.seconds() + pause > ends
+                if over or isinstance(problem, InvalidParameter) or not _owns_journal(task):
+                    raise
+                again = "{what} of task {task} is tried again in {pause:g} s: {problem}"
+                self.log.warn(again, what=what, task=task.id, pause=pause, problem=str(problem))
+            await deferLater(self._clock, pause)
+
     async def _job(self, task: Task, job: Job) -> None:
         task.message = RUNNING_TEXT
         try:
@@ -166,31 +182,13 @@ class Worker:
         while task.recoveries and task.state is State.RECOVERING:
             recovery = task.recoveries.pop()
             try:
-                await self._undone(task, recovery)
+                step = self.insist(task, recovery.name, partial(self._recoveries.run, recovery))
+                await self._cancellable(task, Deferred.fromCoroutine(step))
             except Exception:
                 self.log.failure("recovery {name} of task {task} failed", name=recovery.name, task=task.id)
                 kept.append(recovery)
         task.recoveries.extend(reversed(kept))
         await self._end(task, State.FAILED if kept or task.recoveries else State.RECOVERED)
-
-    async def _undone(self, task: Task, recovery: Recovery) -> None:
-        """Storage that fails while a task is undone is most often the reason why it is: the step is tried again."""
-        pauses, ends = chain((1.0, 2.0, 4.0), repeat(8.0)), self._clock.seconds() + self._settings.undo_patience
-        while True:
-            try:
-                await self._cancellable(task, Deferred.fromCoroutine(self._recoveries.run(recovery)))
-                return
-            except (OSError, VirgateError) as problem:
-                if isinstance(problem, InvalidParameter) or not self._may_wait(task, pause := next(pauses), ends):
-                    raise
-                what = {"name": recovery.name, "task": task.id, "pause": pause, "problem": str(problem)}
-                self.log.warn("recovery {name} of task {task} is tried again in {pause:g} s: {problem}", **what)
-            await self._cancellable(task, deferLater(self._clock, pause))
-
-    def _may_wait(self, task: Task, pause: float, ends: float) -> bool:
-        """Only the owner of the journal, whom nobody asked to leave it."""
-        ours = task.store is not None and task.state is State.RECOVERING
-        return ours and self._clock.seconds() + pause <= ends
 
     async def _end(self, task: Task, state: State) -> None:
         """On disk first, so that nobody is told of an end that a crash could take back.
@@ -235,6 +233,10 @@ class Worker:
             self.log.warn("{verb} task {task} failed: {problem}", verb=task.verb, task=task.id, problem=str(problem))
         else:
             self.log.failure("{verb} task {task} failed", verb=task.verb, task=task.id)
+
+
+def _owns_journal(task: Task) -> bool:
+    return task.store is not None and task.state in (State.RUNNING, State.RECOVERING)
 
 
 def _nobody(task: Task) -> None:

@@ -71,7 +71,10 @@ class Tasks:
         write; `early` is asked for them when the task can run at once, and may answer None: not now. Raises what
         `holding` raises, TooManyTasks, TaskNotSaved: then nothing was started.
         """
-        task = Task(id=str(uuid4()), verb=verb, tag=tag, store=store, changed=self._tell, command=command)
+        insist = self._worker.insist
+        task = Task(
+            id=str(uuid4()), verb=verb, tag=tag, store=store, changed=self._tell, insist=insist, command=command
+        )
         task.go(State.PREPARING)
         saving = False
         try:

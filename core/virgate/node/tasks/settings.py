@@ -12,10 +12,10 @@ class TaskSettings:
     parallel: int = option(10, "Jobs that run at the same time.", ge(1))
     queue: int = option(500, "Jobs that may wait for their turn; one more is refused with code 405.", ge(1))
     lock_timeout: float = option(120.0, "Seconds a job waits for a locked pool, domain or image (code 851).", ge(0))
-    undo_patience: float = option(
+    patience: float = option(
         300.0,
-        "Seconds that a step that undoes a failed task is tried again while storage fails; after that the task ends as"
-        " cleanFailure, and what it began stays half done until somebody looks at it.",
+        "Seconds that a task goes on trying what may not be left out while storage fails: the steps that undo it, and"
+        " the note that it is done. After that it ends as cleanFailure, half undone, until somebody looks at it.",
         ge(0),
     )
     keep_codes: bool = option(False, "Report every error code of a job, also those that old hosts replace by 100.")

@@ -1,6 +1,6 @@
 """One task: its record, and what the job that it runs may ask of it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, TypeVar
 
@@ -18,6 +18,13 @@ RUNNING_TEXT = "running job 1 of 1"
 COMPLETED = "job completed"
 
 
+Insist = Callable[["Task", str, Callable[[], Awaitable[None]]], Awaitable[None]]
+
+
+async def _once(task: "Task", what: str, work: Callable[[], Awaitable[None]]) -> None:
+    await work()
+
+
 @define(eq=False, kw_only=True)
 class Task:
     """Jobs use `report`, `recovery`, `replace_recoveries`, `forget_recoveries`, `conclude`, `enter`; the rest is the
@@ -30,6 +37,8 @@ class Task:
     """Where it is persisted; None keeps it in memory only."""
     changed: Callable[["Task"], None] = field(default=lambda task: None)
     """Called after each change of state or progress."""
+    insist: Insist = field(default=_once)
+    """Does what may not be left out, again while storage fails."""
     state: State = State.INIT
     code: int = 0
     message: str = ""
@@ -90,13 +99,13 @@ class Task:
         """What the client asked for is there, and on disk the task is finished from now on.
 
         A crash, a stop or a failure in what follows leaves something untidy, and a success. TaskAborted if somebody
-        asked for the end before.
+        asked for the end before. Storage that fails now is waited for: a task that is told as done must not be undone.
         """
         if self.stopping:
             raise TaskAborted(self.id)
         self.recoveries.clear()
         self.concluded = True
-        await self.save()
+        await self.insist(self, "the end", self.save)
 
     async def enter(self, context: AbstractAsyncContextManager[T]) -> T:
         """Holds a lock, or whatever `context` holds, until the task is done, its rollback included."""

@@ -18,9 +18,7 @@ SERVER, IDS = uuid(8), (POOL, uuid(2), IMG)
 def served(house):
     """Sockets in a folder with a short name."""
     with tempfile.TemporaryDirectory() as short:
-        servers = house.room.storage.nbd
-        assert servers.folder
-        servers._made.folder = Path(short) / "nbd"
+        house.room.storage.nbd.folder = Path(short) / "nbd"
         yield house
 
 

@@ -1,7 +1,9 @@
 """Every error a caller can be told has a code and a sentence; a code means one thing."""
 
 import importlib
+import operator
 import pkgutil
+import sys
 from collections import defaultdict
 
 import attrs
@@ -46,8 +48,13 @@ def all_errors():
             if cls.__module__.startswith(("virgate.", "virgate_plugins.")) and cls not in found:
                 found.add(cls)
                 waiting.append(cls)
-    # A slotted class is made twice, and the first make may still be about; bases of rooms have no fields.
-    found = {cls for cls in found if attrs.has(cls)}
+    # A slotted class is made twice, and the first make may still be about until the garbage is swept: its name stands
+    # for the second. Bases of rooms have no fields.
+    found = {
+        cls
+        for cls in found
+        if attrs.has(cls) and operator.attrgetter(cls.__qualname__)(sys.modules[cls.__module__]) is cls
+    }
     return sorted(found, key=lambda cls: (cls.code, cls.__qualname__))
 
 

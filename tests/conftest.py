@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import signal
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -18,6 +19,12 @@ hypothesis.settings.register_profile(
     "virgate", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )  # a busy machine proves nothing about the code
 hypothesis.settings.load_profile("virgate")
+
+
+def pytest_configure() -> None:
+    """A shell starts what runs in its background with SIGINT ignored; the programs under test would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,6 +16,7 @@ from unit.storage.test_killed_at_every_step import GROUP, Change, check, cut_off
 
 import virgate.node.storage.images.remote as remote
 import virgate.node.storage.images.sparsifying as sparsifying
+from virgate.node.storage.formats.removal import REMOVED
 from virgate.node.storage.formats.volume_metadata import VolumeRole
 
 __all__ = ["scene"]
@@ -102,7 +103,17 @@ def raised(scene, ended):
         assert scene.metadata(*key).capacity.bytes in scene.house.capacities((scene.there, key[0]))
 
 
+def wiped(scene, ended):
+    """What was merged and is not there any more has no data in blocks that somebody else gets."""
+    if ended and scene.there == GROUP:
+        hidden = [name for name in scene.house.storage.wiper.wiped if name.startswith(REMOVED)]
+        assert {name[-len(v(1)) :] for name in hidden} == {v(1), v(2), v(3)}
+
+
 CHANGES = {
+    "merge and wipe": Change(
+        "mergeSnapshots", given("d", "p", "b", i(1), v(1), v(3), True), gone=((1, 1), (1, 2)), fine=(252,),
+        verify=wiped),
     "download": Change(
         "downloadImage", given({"method": "http", "url": "http://server/image"}, "p", "d", i(9), v(9)), needs=(),
         filled={(9, 9): SERVED}, leaves=True),

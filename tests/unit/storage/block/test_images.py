@@ -371,19 +371,21 @@ def test_a_volume_is_wiped_and_discarded_as_one_wishes(block, zero, discard, wip
 
 
 def test_the_next_spm_finishes_what_was_not_removed(block):
-    for number in (1, 2, 3, 4):
+    for number in (1, 2, 3, 4, 6):
         block.make(number, number)
     now(block.images.hide(uuid(3, 1), zero=True))
     now(block.images.hide(uuid(3, 2), zero=False))
     now(block.images.create_data(uuid(3, 5), uuid(4, 5), data(COW, SPARSE, GIB)))
     now(block.images.rename(uuid(3, 3), uuid(4, 3), f"_remove_me_abc_{uuid(4, 3)}"))
+    now(block.images.rename(uuid(3, 6), uuid(4, 6), f"_remove_me_ZERO_abc_{uuid(4, 6)}"))
     assert now(block.images.all()) == {uuid(3, 4): [uuid(4, 4)]}
     block.again()
     now(block.images.collect_garbage(volumes=False))
     assert block.wiper.wiped == [uuid(4, 1)]
-    assert set(block.disks.volumes) - set(SPECIAL) == {uuid(4, 4), f"_remove_me_abc_{uuid(4, 3)}"}
+    renamed = {f"_remove_me_abc_{uuid(4, 3)}", f"_remove_me_ZERO_abc_{uuid(4, 6)}"}
+    assert set(block.disks.volumes) - set(SPECIAL) == {uuid(4, 4), *renamed}
     now(block.images.collect_garbage(volumes=True))
-    assert block.names() == {4}
+    assert block.names() == {4} and block.wiper.wiped == [uuid(4, 1), f"_remove_me_ZERO_abc_{uuid(4, 6)}"]
 
 
 def test_wiping_ends_with_the_term_of_the_spm(block):

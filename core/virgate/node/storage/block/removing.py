@@ -67,14 +67,14 @@ class Removing:
     async def garbage(self, *, volumes: bool) -> None:
         """Half made volumes, deleted images and, if asked for, what merges left. Wiping goes on afterwards."""
         found = (await self.catalog.entries(fresh=True)).values()
-        gone = [entry for entry in found if entry.removed and not entry.zero]
+        over = [entry for entry in found if entry.removed or (volumes and entry.renamed and not entry.half)]
+        gone = [entry for entry in over if not entry.zero]
         gone += [entry for entry in found if entry.half and not self.creation.is_making(entry.name)]
-        if volumes:
-            gone += [entry for entry in found if entry.renamed and not entry.removed and not entry.half]
         await self.lvm.remove(self.group, *(entry.name for entry in gone))
-        wiped = [entry for entry in found if entry.removed and entry.zero]
+        wiped = [entry for entry in over if entry.zero]
         if wiped and self._wiping is None:
             self._wiping = Deferred.fromCoroutine(self._wipe_later(wiped))
+            self._wiping.addBoth(self._wiped)
 
     async def stop(self) -> None:
         """Ends the wiping that `garbage` left behind; the next SPM goes on with it."""
@@ -87,8 +87,9 @@ class Removing:
                 await self._purge([entry], zero=True)
         except (VirgateError, OSError) as problem:
             self.log.warn("volumes of {domain} are not wiped yet: {problem}", domain=self.group, problem=problem)
-        finally:
-            self._wiping = None
+
+    def _wiped(self, _: object) -> None:
+        self._wiping = None
 
     async def _mark(self, entries: Collection[Entry], *, zero: bool) -> None:
         """Volumes of one image, all at once."""

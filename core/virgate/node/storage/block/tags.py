@@ -4,12 +4,11 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
-from virgate.node.storage.formats.removal import REMOVED
+from virgate.node.storage.formats.removal import REMOVED, WIPED
 from virgate.node.storage.formats.volume_metadata import BLANK_UUID
 from virgate.node.storage.lvm.reports import LogicalVolume
 
 INITIALIZING = "OVIRT_VOL_INITIALIZING"
-ZERO = f"{REMOVED}ZERO_"
 SLOT, PARENT, IMAGE = "MD_", "PU_", "IU_"
 
 
@@ -54,8 +53,8 @@ def _entry(volume: LogicalVolume) -> Entry | None:
     if not (images or half):
         return None
     image = images[0] if images else ""
-    zero = image.startswith(ZERO)
-    plain = image.removeprefix(ZERO).removeprefix(REMOVED)
+    zero = image.startswith(WIPED) or volume.name.startswith(WIPED)
+    plain = image.removeprefix(WIPED).removeprefix(REMOVED)
     slot = int(slots[0]) if slots and slots[0].isdecimal() else None
     parent = parents[0] if parents else None
     return Entry(volume.name, volume.size, volume.active, plain, parent, slot, half, plain != image, zero)
@@ -77,7 +76,7 @@ def member(slot: int, parent: str, image: str) -> frozenset[str]:
 
 def mark(image: str, *, zero: bool) -> str:
     """The tag of a volume whose image is deleted."""
-    return f"{IMAGE}{ZERO if zero else REMOVED}{image}"
+    return f"{IMAGE}{WIPED if zero else REMOVED}{image}"
 
 
 def of_image(found: Mapping[str, Entry], image: str) -> list[Entry]:

@@ -1,6 +1,5 @@
 """Merging volumes of an image that no machine uses, and setting its stored chain right (spec 8.5, 3.5)."""
 
-import secrets
 from collections.abc import Iterable, Sequence
 
 from attrs import evolve, frozen
@@ -11,7 +10,6 @@ from virgate.hookspecs.storage import Kind
 from virgate.node.storage.domains.domain import Domain
 from virgate.node.storage.domains.store import NewData
 from virgate.node.storage.errors import CannotMerge, ProgramFailed
-from virgate.node.storage.formats.removal import REMOVED
 from virgate.node.storage.formats.volume_metadata import (
     BLANK_UUID,
     Allocation,
@@ -21,6 +19,7 @@ from virgate.node.storage.formats.volume_metadata import (
 )
 from virgate.node.storage.images import rollback
 from virgate.node.storage.images.chain import Image, Volume
+from virgate.node.storage.images.hiding import Hiding
 from virgate.node.storage.images.jobs import Jobs, on_image
 from virgate.node.storage.images.qemu_img import NAMES, OLD_LEVEL, QemuImg, compat
 from virgate.node.storage.images.trust import legal_chain
@@ -48,28 +47,28 @@ class Merging:
             async with found.images.used(image, survey.volume(successor).id):
                 chain = await legal_chain(found, survey, successor)
                 first = _place(survey, chain, ancestor, successor)
-                folder = self.jobs.folder(pool)
+                hiding = Hiding(found, self.jobs.folder(pool), image, task, wipe)
                 try:
-                    hidden = await self._merge(found, folder, survey, chain, first, task)
+                    await self._merge(found, survey, chain, first, hiding, task)
                     for volume in chain[first:-1]:
-                        hidden.append(await self._hide(found, folder, image, volume.id, task))
+                        await hiding.hide(volume.id)
                 except (OSError, ProgramFailed) as problem:
                     raise CannotMerge(ancestor, successor, str(problem)) from problem
             await task.conclude()
-            await self._drop(found, image, hidden, wipe)
+            await hiding.delete()
             await self._trim(found, image, successor)
 
         return await self.jobs.start("mergeSnapshots", pool, job, *on_image(domain, image))
 
     async def _merge(
-        self, domain: Domain, pool: str, survey: Image, chain: tuple[Volume, ...], first: int, task: Task
-    ) -> list[str]:
-        """Makes the last volume hold all; answers under which name its old data are hidden, if it has new ones."""
+        self, domain: Domain, survey: Image, chain: tuple[Volume, ...], first: int, hiding: Hiding, task: Task
+    ) -> None:
+        """Makes the last volume hold all; its old data are hidden if it has new ones."""
         bottom = chain[first]
         if not bottom.metadata.has_parent and bottom.metadata.format is VolumeFormat.RAW:
-            return await self._to_raw(domain, pool, survey, bottom, chain[-1], task)
-        await self._rebase(domain, survey.id, chain, first, task)
-        return []
+            await self._to_raw(domain, survey, bottom, chain[-1], hiding, task)
+        else:
+            await self._rebase(domain, survey.id, chain, first, task)
 
     async def _rebase(self, domain: Domain, image: str, chain: tuple[Volume, ...], first: int, task: Task) -> None:
         """Copies into the last volume what it took from those between it and the parent of the first."""
@@ -94,17 +93,16 @@ class Merging:
         return room
 
     async def _to_raw(
-        self, domain: Domain, pool: str, survey: Image, bottom: Volume, top: Volume, task: Task
-    ) -> list[str]:
+        self, domain: Domain, survey: Image, bottom: Volume, top: Volume, hiding: Hiding, task: Task
+    ) -> None:
         """A raw base stays raw: everything is copied into a new raw volume that then takes the last one's name."""
         image, images = survey.id, domain.images
         merged = f"{top.id}_MERGE"
-        folder = f"{pool}/{domain.id}/images/{image}"
         capacity = top.metadata.capacity
         if domain.kind is Kind.BLOCK:
-            await task.recovery(rollback.undo_volume(domain, pool, image, merged))
+            await task.recovery(rollback.undo_volume(domain, hiding.pool, image, merged))
         else:
-            await task.recovery(rollback.undo_metadata(domain, f"{folder}/{merged}"))
+            await task.recovery(rollback.undo_metadata(domain, f"{hiding.folder}/{merged}"))
         await images.remove(image, merged)
         allocation = possible(domain, VolumeFormat.RAW, Allocation.SPARSE)
         made = await images.create_data(image, merged, NewData(VolumeFormat.RAW, allocation, capacity.bytes))
@@ -112,8 +110,8 @@ class Merging:
             await self._copy(domain, image, top, merged, task)
             if bottom.metadata.allocation is Allocation.PREALLOCATED and domain.kind is Kind.FILE:
                 await self.qemu.allocate(images.path(image, merged), 4096, capacity.bytes - 4096)
-        hidden = await self._hide(domain, pool, image, top.id, task)
-        await task.recovery(rollback.undo_rename(domain, folder, merged, top.id))
+        await hiding.hide(top.id)
+        await task.recovery(rollback.undo_rename(domain, hiding.folder, merged, top.id))
         await images.rename(image, merged, top.id)
         metadata = evolve(
             top.metadata,
@@ -127,7 +125,6 @@ class Merging:
             await task.recovery(rollback.undo_rebase(domain.id, image, child, top.metadata.format, top.id))
             async with images.used(image, child):
                 await self.qemu.rebase(images.path(image, child), top.id, "raw", unsafe=True)
-        return [hidden]
 
     async def _copy(self, domain: Domain, image: str, top: Volume, merged: str, task: Task) -> None:
         await self.qemu.convert(
@@ -145,22 +142,6 @@ class Merging:
             await domain.images.trim(image, volume)
         except (OSError, VirgateError):
             self.log.failure("volume {volume} keeps more room than it needs", volume=volume)
-
-    async def _hide(self, domain: Domain, pool: str, image: str, volume: str, task: Task) -> str:
-        """Takes a volume out of its image unless the task is undone; answers the name it has from then on."""
-        hidden = f"{REMOVED}{secrets.token_hex(4)}_{volume}"
-        folder = f"{pool}/{domain.id}/images/{image}"
-        await task.recovery(rollback.undo_rename(domain, folder, volume, hidden))
-        await domain.images.rename(image, volume, hidden)
-        return hidden
-
-    async def _drop(self, domain: Domain, image: str, volumes: list[str], wipe: Wipe) -> None:
-        """There is no way back any more: what cannot be deleted now stays hidden, and goes with the next SPM."""
-        for volume in volumes:
-            try:
-                await domain.images.remove(image, volume, zero=wipe.zero, discard=wipe.discard)
-            except (OSError, VirgateError):
-                self.log.failure("volume {volume} is merged and not deleted", volume=volume)
 
     async def reconcile(self, pool: str, domain: str, image: str, leaf: str) -> list[str]:
         """The chain as the qcow2 headers have it, base first; the metadata are made to agree.

@@ -155,24 +155,29 @@ async def test_a_chain_is_reconciled_by_its_headers(house):
     await house.must_be_tidy()
 
 
+@pytest.mark.parametrize("merged", [False, True], ids=["deleted", "merged"])
 @pytest_twisted.ensureDeferred
-async def test_an_image_is_wiped_by_its_task(house):
+async def test_what_is_deleted_is_wiped_by_its_task(house, merged):
     await house.room.volume(1, size=str(EXTENT), form=RAW, allocation=1)
     await house.io(1, "write -P 90 0 1M")
     volume = (await house.lvm.volumes(uuid(2), fresh=True))[uuid(4)]
     start = 135266304 + volume.first_extent * EXTENT
 
     def there():
+        run(["blockdev", "--flushbufs", house.devices[0]])
         with open(house.devices[0], "rb", buffering=0) as disk:
             disk.seek(start)
             return disk.read(MIB)
 
-    run(["blockdev", "--flushbufs", house.devices[0]])
     assert there() == b"Z" * MIB
-    await house.room.done("deleteImage", uuid(2), POOL, IMG, True)
-    run(["blockdev", "--flushbufs", house.devices[0]])
+    if merged:
+        await house.room.volume(2, size=str(EXTENT), form=COW, parent=(1, 1))
+        await house.room.done("mergeSnapshots", uuid(2), POOL, BLANK, IMG, uuid(4), uuid(4, 2), True)
+        await house.io(2, "read -P 90 0 1M")
+    else:
+        await house.room.done("deleteImage", uuid(2), POOL, IMG, True)
     assert there() == bytes(MIB)
-    assert await house.entries() == {}
+    assert set(await house.entries()) == ({uuid(4, 2)} if merged else set())
 
 
 @pytest_twisted.ensureDeferred

@@ -240,6 +240,25 @@ async def test_nobody_is_told_of_an_end_before_it_is_on_disk(brittle, room, tmp_
 
 
 @pytest_twisted.ensureDeferred
+async def test_an_end_that_cannot_be_noted_for_too_long_is_told_and_the_next_spm_undoes_it(
+    brittle, room, tmp_path, a_step
+):
+    files, store = brittle
+    tidied = []
+
+    async def job(task):
+        await task.recovery(a_step("1"))
+        files.full = True
+        await task.conclude()
+        tidied.append(task.id)
+
+    task = await room.tasks.start("mergeSnapshots", job, store=store)
+    room.clock.pump([8] * 50)
+    assert (room.tasks.status(task.id)["taskResult"], tidied) == ("success", [])
+    assert (on_disk(tmp_path, task).state, len(on_disk(tmp_path, task).recoveries)) == ("running", 1)
+
+
+@pytest_twisted.ensureDeferred
 async def test_neither_a_stop_nor_a_failure_takes_back_what_is_concluded(room, a_step):
     tidying = Deferred()
 

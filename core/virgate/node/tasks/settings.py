@@ -15,7 +15,8 @@ class TaskSettings:
     patience: float = option(
         300.0,
         "Seconds that a task goes on trying what may not be left out while storage fails: the steps that undo it, and"
-        " the note that it is done. After that it ends as cleanFailure, half undone, until somebody looks at it.",
+        " the note that it is done. After that it ends as cleanFailure, half undone, until somebody looks at it; or as"
+        " a success that the next SPM, which finds no note of it, undoes.",
         ge(0),
     )
     keep_codes: bool = option(False, "Report every error code of a job, also those that old hosts replace by 100.")

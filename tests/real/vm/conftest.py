@@ -62,11 +62,12 @@ class Bench:
     _waiting: list[tuple[str, str, Deferred[None]]] = field(factory=list)
 
     def hear(self, **event: Any) -> None:
+        """Whoever waits goes on when the daemon has dealt with all of it: hooks follow the news of a status."""
         self.told.append(event)
         for wanted in tuple(self._waiting):
             if wanted[:2] == (event["vm"], event["details"]["status"]):
                 self._waiting.remove(wanted)
-                wanted[2].callback(None)
+                reactor.callLater(0, wanted[2].callback, None)  # type: ignore[attr-defined]
 
     async def until(self, vm: str, *statuses: str, seconds: float = 60) -> None:
         """Waits for the next event with one of these statuses; comes back at once if the machine has it now."""
